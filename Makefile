@@ -1,0 +1,86 @@
+# People and CI run the same targets. `make` alone lists them.
+SHELL := /bin/bash -eu -o pipefail
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The newest supported Python on the PATH, unless PYTHON names one.
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python,\
+	$(shell $(name) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v <= (3, 13) and print("$(name)")' 2>/dev/null)))
+# Two environments: what serves must not hold TensorFlow, and MLflow excludes the gunicorn that serves.
+SERVE := .venv/bin
+TRAIN := .venv-train/bin
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: run
+run: .venv/serve ## serve the champion at http://127.0.0.1:5000 (Ctrl-C stops it)
+	@echo 'Serving at http://127.0.0.1:5000. Try, from another terminal:'
+	@echo
+	@echo '  curl -s http://127.0.0.1:5000/example | curl -s http://127.0.0.1:5000/predict -H "Content-Type: application/json" -d @-'
+	@echo
+	@exec $(SERVE)/gunicorn -c app/gunicorn.conf.py
+
+.PHONY: test
+test: test-serve test-train ## run every test
+
+.PHONY: test-serve
+test-serve: .venv/dev ## run the tests of service and repository, where there is no TensorFlow
+	$(SERVE)/python -m pytest tests/app tests/contract $(ARGS)
+
+.PHONY: test-train
+test-train: .venv-train/train ## run the tests of training
+	$(TRAIN)/python -m pytest tests/training $(ARGS)
+
+.PHONY: lint
+lint: .venv/dev ## check style, types and scripts
+	$(SERVE)/ruff check .
+	$(SERVE)/ruff format --check .
+	$(SERVE)/mypy
+	$(SERVE)/shellcheck .ci/run
+
+.PHONY: train
+train: .venv-train/train ## train, track in MLflow, write a Bundle (ARGS="--arch cnn"; ARGS=--help lists all)
+	$(TRAIN)/python -m training $(ARGS)
+
+.PHONY: bundle
+bundle: .venv-train/train ## turn a Keras model into a Bundle: KERAS=path/to/mnist_model.h5
+	@test -n '$(KERAS)' || { echo 'Name the model: make bundle KERAS=path/to/mnist_model.h5'; exit 2; }
+	$(TRAIN)/python -m training --from-keras '$(KERAS)' $(ARGS)
+
+.PHONY: mlflow
+mlflow: .venv-train/train ## open MLflow's pages on the local runs at http://127.0.0.1:5001
+	$(TRAIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port 5001
+
+.PHONY: lock
+lock: .venv/dev ## compile requirements/*.txt anew from pyproject.toml
+	$(LOCK) --extra serve -o requirements/serve.txt
+	$(LOCK) --extra serve --group dev -c requirements/serve.txt -o requirements/dev.txt
+	sed -nE '/^gunicorn==/d; s/^([a-z].*[^ ]) \\$$/\1/p' requirements/serve.txt > requirements/shared.in
+	$(LOCK) --extra train --group test -c requirements/shared.in -o requirements/train.txt
+	rm requirements/shared.in
+LOCK = $(SERVE)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url \
+	--python-version 3.11 --custom-compile-command 'make lock'
+
+# Each file below says that an environment holds what a requirements file names.
+.venv/serve: requirements/serve.txt
+	$(call venv,.venv)
+	$(SERVE)/python -m pip install --quiet --require-hashes -r requirements/serve.txt
+	touch $@
+
+.venv/dev: requirements/dev.txt .venv/serve
+	$(SERVE)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	touch $@
+
+.venv-train/train: requirements/train.txt .venv/dev
+	$(call venv,.venv-train)
+	$(SERVE)/uv pip install --quiet --python $(TRAIN)/python --require-hashes -r requirements/train.txt
+	touch $@
+
+define venv
+	@test -n '$(PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 is missing. Get it from your package manager (apt install python3 python3-venv, brew install python@3.13), or name it: make PYTHON=/path/to/python3.13'; exit 1; }
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1) || { echo 'This Python cannot make environments: its venv module is missing. On Debian and Ubuntu: apt install python3-venv'; rm -rf $(1); exit 1; }
+endef

@@ -1,0 +1,83 @@
+"""Settings: everything the service reads from its environment, typed, parsed once.
+
+Imports no other module of app.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX = "MNIST_"
+# Same prefix, but not the service's: training reads it, and a shell that has it set must still be able to serve.
+TRAINING_NAMES = frozenset({"MNIST_DATA_DIR"})
+# Kubernetes adds these to each pod for a Service called mnist-something, unless enableServiceLinks is false.
+_SERVICE_LINK = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?$")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class SettingsError(Exception):
+    """The environment holds wrong or unknown settings; the message lists every one of them."""
+
+
+def _setting(
+    default: Any, text: str, *, low: float = 0, high: float = float("inf"), choices: tuple[str, ...] = ()
+) -> Any:
+    return field(default=default, metadata={"help": text, "low": low, "high": high, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The service's settings. Field `x` is the environment variable `MNIST_X`; the README's table lists them all."""
+
+    host: str = _setting("127.0.0.1", "address to listen on; 0.0.0.0 for all")
+    port: int = _setting(5000, "port of the API", low=1, high=65535)
+    metrics_port: int = _setting(9464, "port of /metrics, on the same address", low=1, high=65535)
+    metrics_dir: str = _setting(
+        "", "folder for the workers' counts while the service runs; default: /dev/shm, else the system's"
+    )
+    model_dir: Path = _setting(Path("deploy/model"), "folder of the Bundle to serve")
+    workers: int = _setting(2, "worker processes; one a CPU core", low=1, high=256)
+    connections: int = _setting(1000, "open connections a worker", low=1)
+    keepalive_s: int = _setting(5, "seconds a connection may stay idle, or take to send its request's head", low=1)
+    shutdown_s: int = _setting(20, "seconds that requests under way get to finish after SIGTERM", low=0)
+    max_body_bytes: int = _setting(4 * 1024 * 1024, "largest request body, in bytes", low=1)
+    max_batch: int = _setting(128, "most images in one request", low=1)
+    log_level: str = _setting("info", f"one of {', '.join(_LOG_LEVELS)}", choices=_LOG_LEVELS)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings from environment variables. Raises SettingsError, listing every wrong and unknown one."""
+        known = {PREFIX + item.name.upper(): item for item in fields(cls)}
+        values, problems = {}, []
+        for name, text in sorted(environ.items()):
+            if name in known:
+                try:
+                    values[known[name].name] = _parse(known[name], text)
+                except ValueError as error:
+                    problems.append(f"{name}={text!r}: {error}")
+            elif name.startswith(PREFIX) and name not in TRAINING_NAMES and not _SERVICE_LINK.search(name):
+                problems.append(f"{name}: no such setting; there are {', '.join(known)}")
+        if problems:
+            raise SettingsError("wrong settings:\n  " + "\n  ".join(problems))
+        return cls(**values)
+
+
+def _parse(item: Any, text: str) -> Any:
+    """Parse one value as its field's type. Raises ValueError with what the value must be."""
+    rule = item.metadata
+    if text.startswith("tcp://"):
+        raise ValueError("this is a Kubernetes service link, not a setting: set enableServiceLinks: false in the pod")
+    if not text.strip():
+        raise ValueError("must not be empty; unset it for the default")
+    if rule["choices"]:
+        if text not in rule["choices"]:
+            raise ValueError(f"must be one of {', '.join(rule['choices'])}")
+        return text
+    if item.type is not int:
+        return item.type(text)
+    if not (re.fullmatch(r"\d{1,15}", text) and rule["low"] <= int(text) <= rule["high"]):
+        bounds = f"in {rule['low']}..{rule['high']}" if rule["high"] < float("inf") else f"of at least {rule['low']}"
+        raise ValueError(f"must be a whole number {bounds}")
+    return int(text)

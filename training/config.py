@@ -1,0 +1,55 @@
+"""TrainConfig: every choice of a training run, with its default and unit. The command line is made from its fields."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from training import TrainingError
+
+
+class ConfigError(TrainingError):
+    """A training option has an impossible value; the message says which and what is possible."""
+
+
+def _option(
+    default: Any, text: str, *, choices: tuple[str, ...] = (), low: float = 0.0, high: float = float("inf")
+) -> Any:
+    """A field with its help text and bounds; low is allowed, high is too."""
+    return field(default=default, metadata={"help": text, "choices": choices, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The whole configuration of a run: saved beside the model, logged to MLflow, and enough to repeat the run."""
+
+    arch: str = _option(
+        "mlp", "network: mlp is the original 784-512-10, cnn is small and better", choices=("mlp", "cnn")
+    )
+    dataset: str = _option(
+        "mnist", "mnist, or digits: scikit-learn's 8x8 digits for smoke tests", choices=("mnist", "digits")
+    )
+    epochs: int = _option(5, "passes over the training images", low=1)
+    batch_size: int = _option(128, "images a step", low=1)
+    learning_rate: float = _option(0.001, "Adam's step size at the start", low=1e-8, high=1)
+    lr_decay: str = _option("none", "how the step size falls to zero: none or cosine", choices=("none", "cosine"))
+    hidden_units: int = _option(512, "width of the mlp's hidden layer, in units", low=1)
+    dropout_rate: float = _option(0.2, "share of activations dropped while training, 0..0.9", high=0.9)
+    seed: int = _option(0, "seed of initial weights, shuffling and dropout", high=2**31 - 1)
+
+    def __post_init__(self) -> None:
+        problems = [
+            problem
+            for item in fields(self)
+            if (problem := _problem(item.name, getattr(self, item.name), item.metadata))
+        ]
+        if problems:
+            raise ConfigError("; ".join(problems))
+
+
+def _problem(name: str, value: Any, rule: Any) -> str:
+    if rule["choices"]:
+        return (
+            "" if value in rule["choices"] else f"{name} is {value!r}, but must be one of {', '.join(rule['choices'])}"
+        )
+    if rule["low"] <= value <= rule["high"]:
+        return ""
+    return f"{name} is {value}, but must be in {rule['low']:g}..{rule['high']:g}"

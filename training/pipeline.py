@@ -1,0 +1,147 @@
+"""The pipeline: one function from a configuration to a Bundle, tracked from its first second to its last."""
+
+import contextlib
+import json
+import logging
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from app.bundle import Bundle
+from app.image import PIXELS, from_bytes
+from training import tracking
+from training.config import TrainConfig
+from training.data import Dataset, load
+from training.evaluate import Report
+from training.export import ExportError, export
+from training.fit import fit
+
+BUNDLE = "bundle"
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "mlflow")
+
+
+def run(config: TrainConfig, out: Path, data_dir: Path | None = None) -> Bundle:
+    """Train, evaluate, export and track; leave everything in a new folder `out`, the Bundle in `out/bundle`.
+
+    `out` appears whole, or not at all if training fails or is interrupted. Raises FileExistsError if it is there.
+    """
+    _require_absent(out)
+    git = _git()
+    dataset = load(config.dataset, data_dir)
+    tags = {"dataset": dataset.name, "data_sha256": dataset.sha256, **git}
+    with tracking.start(asdict(config), tags) as tracked:
+        history: list[dict[str, float]] = []
+
+        def on_epoch(epoch: int, metrics: dict[str, float]) -> None:
+            history.append(dict(metrics))
+            tracked.log_epoch(epoch, metrics)
+
+        with _new_folder(out) as folder:
+            model = fit(config, dataset, on_epoch)
+            lineage = _lineage(git) | {"train_config": asdict(config), "mlflow_run_id": tracked.id}
+            bundle, report = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage)
+            model.save(folder / "model.keras")
+            _save_h5(model, folder / "mnist_model.h5")
+            _write_json(folder / "config.json", asdict(config))
+            _write_report(folder, dataset, bundle, report, history)
+        # Only now, so that a tracking server that has gone away meanwhile does not cost the trained model.
+        tracked.log_model(model, from_bytes(dataset.test.images[:10]).reshape(-1, PIXELS))
+        tracked.log_result(_test_metrics(report), {"model_sha256": bundle.manifest.sha256}, out)
+    return bundle
+
+
+def bundle_keras(path: Path, out: Path, dataset: Dataset) -> Bundle:
+    """Turn a saved Keras model, .keras or .h5, into a Bundle in a new folder `out`.
+
+    Raises ExportError if the file is no Keras model, or its model no digit classifier.
+    """
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ExportError(f"{path} is no Keras model that this Keras {keras.__version__} reads: {error}") from error
+    _require_absent(out)
+    with _new_folder(out) as folder:
+        lineage = _lineage(_git()) | {"train_config": None, "mlflow_run_id": None, "keras_file": path.name}
+        bundle, report = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage)
+        _write_report(folder, dataset, bundle, report, [])
+    return bundle
+
+
+def _require_absent(out: Path) -> None:
+    if out.exists():
+        raise FileExistsError(f"{out} exists already; name another folder with --out, or remove it.")
+
+
+@contextlib.contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `out` that becomes `out` when the block ends well, and is removed otherwise."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        folder.rename(out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _save_h5(model: keras.Model, path: Path) -> None:
+    """Save the file that the original project had. Keras calls the format legacy each time, which helps nobody here."""
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    model.save(path)
+
+
+def _write_report(
+    folder: Path, dataset: Dataset, bundle: Bundle, report: Report, history: list[dict[str, float]]
+) -> None:
+    """Write the report: what the model is, how it learnt, and its one measurement on the test split."""
+    values = {
+        "model": bundle.manifest.name,
+        "sha256": bundle.manifest.sha256,
+        "dataset": dataset.name,
+        "history": history,
+        "test": asdict(report),
+    }
+    _write_json(folder / "report.json", values)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def _test_metrics(report: Report) -> dict[str, float]:
+    return {
+        "test_accuracy": report.accuracy,
+        "test_worst_class_recall": report.worst_class_recall,
+        "test_ece": report.ece,
+    }
+
+
+def _lineage(git: dict[str, str]) -> dict[str, Any]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    return {"git_commit": git["git_commit"], "git_dirty": git["git_dirty"] == "true", "versions": versions}
+
+
+def _git() -> dict[str, str]:
+    """The commit that is checked out, and whether files differ from it; "unknown" where there is no git."""
+    try:
+        commit = _output("git", "rev-parse", "HEAD")
+        changes = _output("git", "status", "--porcelain")
+    except (OSError, subprocess.CalledProcessError):
+        return {"git_commit": "unknown", "git_dirty": "unknown"}
+    return {"git_commit": commit, "git_dirty": "true" if changes else "false"}
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
