@@ -152,9 +152,11 @@ def parse_images(raw: msgspec.Raw, limit: int) -> image.Images:
     images = _decode(_RAW_LIST, raw, "images")
     if not images:
         raise InvalidRequest(f"`images` is empty. {SEND}")
+    # First, because a single image sent as `images` is a list of 784, and the size of a batch is not its mistake.
+    first = parse_image(images[0], "images[0]")
     if len(images) > limit:
         raise BatchTooLarge(f"`images` holds {len(images)} images; at most {limit} are taken. Send several requests.")
-    return np.stack([parse_image(one, f"images[{index}]") for index, one in enumerate(images)])
+    return np.stack([first, *(parse_image(one, f"images[{index}]") for index, one in enumerate(images[1:], 1))])
 
 
 def parse_image(raw: msgspec.Raw, name: str) -> image.Images:
@@ -184,7 +186,7 @@ def _decode(decoder: msgspec.json.Decoder[Any], data: bytes | msgspec.Raw, name:
         raise InvalidRequest(f"{where}: {what[0].lower()}{what[1:]}. {SEND}") from error
     except RecursionError as error:
         raise InvalidJson(f"the body is nested too deeply. {SEND}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidJson(
             f"the body is not JSON that can be read: {error}. JSON has no NaN and no Infinity. {SEND}"
         ) from error

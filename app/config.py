@@ -77,7 +77,7 @@ def _parse(item: Any, text: str) -> Any:
         return text
     if item.type is not int:
         return item.type(text)
-    if not (re.fullmatch(r"\d{1,15}", text) and rule["low"] <= int(text) <= rule["high"]):
+    if not (re.fullmatch(r"[0-9]{1,15}", text) and rule["low"] <= int(text) <= rule["high"]):
         bounds = f"in {rule['low']}..{rule['high']}" if rule["high"] < float("inf") else f"of at least {rule['low']}"
         raise ValueError(f"must be a whole number {bounds}")
     return int(text)

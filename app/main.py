@@ -1,5 +1,6 @@
 """The application: the one place where its objects are made and wired together."""
 
+import logging
 import os
 import sys
 from time import perf_counter
@@ -14,10 +15,13 @@ from app.logs import REQUEST_ID_HEADER, request_id
 from app.metrics import Metrics
 from app.model import Classifier
 
+log = logging.getLogger(__name__)
+
 
 def create_app(settings: Settings, classifier: Classifier) -> Flask:
     """Wire an application that serves a Classifier."""
     app = Flask("app", static_folder=None)
+    app.url_map.merge_slashes = False  # //predict is unknown, not a redirect
     metrics = Metrics(CONFIDENCE_EDGES)
     readiness = Readiness()
     manifest = classifier.bundle.manifest
@@ -36,6 +40,8 @@ def from_environment() -> Flask:
         classifier = model.load(settings.model_dir)
     except BundleError as error:
         sys.exit(f"mnist-api cannot start: {error}")
+    manifest = classifier.bundle.manifest
+    log.info("model loaded", extra={"model_version": manifest.version, "model_sha256": manifest.sha256})
     return create_app(settings, classifier)
 
 

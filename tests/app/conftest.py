@@ -1,0 +1,65 @@
+"""The champion as an application in this process, and as a real server."""
+
+import json
+
+import pytest
+
+from app import model
+from app.config import Settings
+from app.main import create_app
+from tests.serving import CHAMPION, Server
+
+
+@pytest.fixture(scope="session")
+def classifier():
+    return model.load(CHAMPION)
+
+
+@pytest.fixture(scope="session")
+def golden(classifier):
+    return classifier.bundle.golden.cases
+
+
+@pytest.fixture
+def app(classifier):
+    return create_app(Settings(), classifier)
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def sample(app):
+    """A function that reads one value of the application's metrics, 0 if nothing was counted."""
+    return lambda name, **labels: app.extensions["metrics"].registry.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def predict(client):
+    """A function that posts a JSON value to /predict."""
+    return lambda value: client.post("/predict", data=json.dumps(value), content_type="application/json")
+
+
+@pytest.fixture
+def start_server():
+    """A function that starts a server with the settings it is given; all are stopped after the test."""
+    servers: list[Server] = []
+
+    def start(**settings):
+        servers.append(Server(**settings))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """One server of two workers for all tests that only send requests."""
+    running = Server(workers=2)
+    yield running
+    assert running.stop() == 0

@@ -1,0 +1,205 @@
+"""The service as it really runs: gunicorn, several workers, real sockets."""
+
+import json
+import os
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+
+import numpy as np
+import pytest
+
+REQUESTS = 10_000
+CLIENTS = 8
+
+
+def test_eight_clients_of_two_workers_each_get_their_own_answers(server, classifier, golden):
+    """Each client sends images of its own; an answer to another's image differs from what it expects."""
+    before = server.metrics()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        wrong = list(pool.map(lambda seed: count_wrong_answers(server, classifier, golden, seed), range(CLIENTS)))
+    assert wrong == [0] * CLIENTS
+    after = server.metrics()
+    counted = 'mnist_http_requests_total{method="POST",route="/predict",status="200"}'
+    assert after[counted] - before.get(counted, 0) == REQUESTS
+    digits = [f'mnist_predictions_total{{digit="{digit}"}}' for digit in range(10)]
+    assert sum(after[digit] - before[digit] for digit in digits) == REQUESTS
+    count = "mnist_prediction_latency_seconds_count"
+    assert after[count] - before[count] == REQUESTS
+
+
+def count_wrong_answers(server, classifier, golden, seed):
+    """Send a share of the requests, some on one connection and then on a new one, and compare each answer."""
+    random = np.random.default_rng(seed)
+    wrong = 0
+    for _ in range(REQUESTS // CLIENTS // 50):
+        with closing(server.connect()) as connection:
+            for _ in range(50):
+                image = np.float32(golden[random.integers(10)].image).reshape(28, 28)
+                image = np.roll(image, random.integers(-3, 4, size=2), axis=(0, 1)) * np.float32(random.uniform(0.5, 1))
+                expected = classifier.predict(image[np.newaxis])[0]
+                connection.request("POST", "/predict", json.dumps({"image": image.ravel().tolist()}))
+                answer = json.loads(connection.getresponse().read())
+                wrong += not np.allclose(answer["probabilities"], expected, atol=1e-6)
+    return wrong
+
+
+def test_half_sent_and_idle_connections_do_not_stop_honest_requests(start_server, golden):
+    """One worker, and 200 connections that send nothing, or half a request, and stay."""
+    server = start_server(workers=1, keepalive_s=600)
+    with ExitStack() as open_connections:
+        slow = [
+            open_connections.enter_context(closing(socket.create_connection(("127.0.0.1", server.port))))
+            for _ in range(200)
+        ]
+        for connection in slow[::2]:
+            connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Le")
+        for connection in slow[::4]:
+            connection.sendall(b"ngth: 4000\r\n\r\n{")
+        for index in range(50):
+            status, answer = server.request("POST", "/predict", {"image": golden[index % 10].image})
+            assert (status, answer["prediction"]) == (200, golden[index % 10].label)
+        # They were there all the time: none has been closed by the server.
+        for connection in slow:
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
+
+
+def test_greedy_connection_gives_way_to_others(start_server):
+    """One worker, and a client that has sent many requests ahead: another's request is answered before they all are."""
+    server = start_server(workers=1)
+    ahead = 5000
+    with closing(socket.create_connection(("127.0.0.1", server.port))) as greedy:
+        request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+        with ThreadPoolExecutor(1) as pool:
+            received = pool.submit(count_answers, greedy, ahead)
+            greedy.sendall(request)
+            greedy.sendall(request * (ahead - 1))
+            assert server.request("GET", "/health/live")[0] == 200
+            assert not received.done()
+            assert received.result() == ahead
+
+
+def count_answers(connection, expected):
+    counted, rest = 0, b""
+    while counted < expected and (data := connection.recv(65536)):
+        *answers, rest = (rest + data).split(b"HTTP/1.1 200 OK")
+        counted += len(answers)
+    return counted
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", id="chunk size is no number"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}XX0\r\n\r\n", id="chunk without end"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\n{}", id="chunk ends early"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", id="last chunk is missing"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2;\x00=\r\n{}\r\n0\r\n\r\n", id="bad chunk extension"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nbad trailer\r\n\r\n", id="bad trailer"),
+        pytest.param(HEAD + b"Content-Length: 100\r\n\r\n{}", id="short body"),
+    ],
+)
+def test_broken_body_is_400(server, request_bytes):
+    status, headers, body = server.raw(request_bytes)
+    assert (status, headers["Connection"]) == (400, "close")
+    assert json.loads(body)["error"]["code"] == "broken_body"
+    assert b"Traceback" not in body
+
+
+@pytest.mark.parametrize("image", [b'{"image": [0]}', b'{"image": [' + b"0," * 783 + b"0]}"])
+def test_chunked_body_is_read(server, image):
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (image[:5], image[5:9], image[9:]))
+    status, _, _ = server.raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+    assert status == (200 if len(image) > 100 else 400)
+
+
+def test_body_over_the_limit_is_refused_unread(server):
+    """The head alone announces 100 GB; the answer comes without waiting for any of it, and the connection closes."""
+    status, headers, body = server.raw(HEAD + b"Content-Length: 100000000000\r\n\r\n")
+    assert (status, headers["Connection"]) == (413, "close")
+    assert json.loads(body)["error"]["code"] == "body_too_large"
+
+
+def test_endless_chunked_body_is_refused_while_it_is_sent(server):
+    """The sender of 64 MB reads its 413: the rest is neither kept nor waited for."""
+    with closing(server.connect()) as connection:
+        connection.putrequest("POST", "/predict")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
+        try:
+            for _ in range(1024):
+                connection.send(b"10000\r\n" + b" " * 65536 + b"\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the server has hung up, as it may
+        assert b'"body_too_large"' in connection.sock.recv(65536)
+
+
+def test_connection_survives_an_ordinary_error(server, golden):
+    with closing(server.connect()) as connection:
+        for body, status in [("{", 400), (json.dumps({"image": golden[0].image}), 200)] * 3:
+            connection.request("POST", "/predict", body)
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == status
+            assert not answer.will_close
+
+
+@pytest.mark.parametrize(
+    "head", [b"GARBAGE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n"]
+)
+def test_what_is_not_http_is_400_without_trace(server, head):
+    status, _, body = server.raw(head)
+    assert status == 400
+    assert b"Traceback" not in body
+
+
+def test_readiness_falls_and_connections_end_while_draining(start_server):
+    server = start_server(workers=1)
+    with closing(server.connect()) as connection:
+        assert ask(connection, "/health/ready")[0] == 200
+        server.process.send_signal(signal.SIGTERM)
+        answers = [ask(connection, "/health/ready")]
+        while answers[-1] == (200, False):
+            answers.append(ask(connection, "/health/ready"))
+        assert answers[-1][0] == 503
+    assert server.wait() == 0
+
+
+def ask(connection, path):
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.will_close
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
+def test_stops_cleanly(start_server, with_signal):
+    server = start_server()
+    assert server.stop(with_signal) == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_logs_are_json_and_name_the_model(start_server, classifier):
+    server = start_server()
+    server.stop()
+    lines = [json.loads(line) for line in server.log if line.startswith("{")]
+    assert any(line.get("model_sha256") == classifier.bundle.manifest.sha256 for line in lines)
+
+
+def test_counts_survive_a_killed_worker(start_server, golden):
+    """A worker that is killed takes nothing of what was counted with it, and is replaced."""
+    server = start_server(workers=1)
+    for _ in range(20):
+        server.request("POST", "/predict", {"image": golden[1].image})
+    (worker,) = (int(line.rpartition("pid: ")[2].rstrip('"}\n')) for line in server.log if "Booting worker" in line)
+    os.kill(worker, signal.SIGKILL)
+    for _ in range(20):
+        assert server.request("POST", "/predict", {"image": golden[1].image})[0] == 200
+    assert server.metrics()['mnist_predictions_total{digit="1"}'] == 40

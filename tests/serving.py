@@ -1,0 +1,91 @@
+"""A real server with the champion, for the tests of service and repository."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+CHAMPION = ROOT / "deploy" / "model"
+START_TIMEOUT_S = 30
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def serving_environment(**settings: Any) -> dict[str, str]:
+    """This process' environment without its MNIST_ settings, and with those given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MNIST_", "PROMETHEUS_"))}
+    return inherited | {f"MNIST_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+class Server:
+    """A real gunicorn with the champion, on free ports of 127.0.0.1."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.port, self.metrics_port = free_port(), free_port()
+        environment = serving_environment(port=self.port, metrics_port=self.metrics_port, **settings)
+        command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.conf.py"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        self.log: list[str] = []
+        self._listening = threading.Event()
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        assert self._listening.wait(START_TIMEOUT_S), self.log
+        assert self.process.poll() is None, self.log
+        # The socket listens by now: the kernel holds this request until a worker answers it.
+        assert self.request("GET", "/health/ready")[0] == 200
+
+    def _read_log(self) -> None:
+        for line in self.process.stderr:
+            self.log.append(line)
+            if "Booting worker" in line:
+                self._listening.set()
+        self._listening.set()
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT_S)
+
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Send one request on a connection of its own; give status and parsed answer."""
+        with closing(self.connect()) as connection:
+            connection.request(method, path, body=None if body is None else json.dumps(body))
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+
+    def raw(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send bytes, close the sending side, and give the answer's status, headers and body."""
+        with closing(socket.create_connection(("127.0.0.1", self.port), START_TIMEOUT_S)) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            return answer.status, dict(answer.getheaders()), answer.read()
+
+    def metrics(self) -> dict[str, float]:
+        """Scrape, and give every sample by its name with labels."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=START_TIMEOUT_S)) as connection:
+            connection.request("GET", "/metrics")
+            lines = connection.getresponse().read().decode().splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> int:
+        self.process.send_signal(with_signal)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end of the process and of its log; give its exit status."""
+        status = self.process.wait(START_TIMEOUT_S)
+        self._reader.join(START_TIMEOUT_S)
+        self.process.stderr.close()
+        return status
