@@ -35,6 +35,14 @@ test-serve: .venv/dev ## run the tests of service and repository, where there is
 test-train: .venv-train/train ## run the tests of training
 	$(TRAIN)/python -m pytest tests/training $(ARGS)
 
+.PHONY: test-mnist
+test-mnist: .venv-train/train ## train the mlp on MNIST and check what it and the champion reach (a minute)
+	$(TRAIN)/python -m pytest tests/mnist $(ARGS)
+
+.PHONY: footprint
+footprint: .venv/dev ## measure the service's size, memory, start and stop
+	$(SERVE)/python loadtests/footprint.py
+
 .PHONY: lint
 lint: .venv/dev ## check style, types and scripts
 	$(SERVE)/ruff check .

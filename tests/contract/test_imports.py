@@ -1,0 +1,77 @@
+"""Who may import whom, read from the source; and that importing does no work."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from tests.serving import ROOT
+
+SHARED_WITH_TRAINING = {"app.bundle", "app.image", "app.model"}
+# What each module of app may import of app. A module that is not here may import nothing of it.
+ALLOWED = {
+    "app.main": {"config", "bundle", "model", "api", "errors", "metrics", "logs"},
+    "app.api": {"body", "config", "image", "metrics", "model"},
+    "app.errors": {"api", "body", "image"},
+    "app.model": {"bundle"},
+    "app.gunicorn.conf": {"config", "logs", "metrics"},
+}
+HEAVY = {  # package -> the only modules that may import it
+    "tensorflow": {"training.augment", "training.export", "training.fit", "training.network"},
+    "keras": {"training.augment", "training.export", "training.fit", "training.network", "training.pipeline"},
+    "mlflow": {"training.tracking"},
+    "sklearn": {"training.data"},
+    "flask": {"app.api", "app.body", "app.errors", "app.main"},
+    "prometheus_client": {"app.metrics"},
+    "gevent": {"app.worker"},
+    "gunicorn": {"app.worker"},
+    "ai_edge_litert": {"app.model"},
+}
+
+
+def imports_of(path):
+    """Every module that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield node.module
+            if node.module in {"app", "training"}:
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules():
+    found = [path for folder in ("app", "training") for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert len(found) > 20
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in found}
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("app.")])
+def test_app_imports_only_what_it_may(module):
+    imported = {name for name in imports_of(modules()[module]) if name.startswith("app.")}
+    assert imported <= {f"app.{name}" for name in ALLOWED.get(module, set())}
+    assert not {name for name in imports_of(modules()[module]) if name.split(".")[0] == "training"}
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name.startswith("training")])
+def test_training_imports_only_what_it_shares_with_serving(module):
+    assert {name for name in imports_of(modules()[module]) if name.startswith("app.")} <= SHARED_WITH_TRAINING
+
+
+@pytest.mark.parametrize("package", HEAVY)
+def test_package_is_imported_only_where_it_belongs(package):
+    importers = {name for name, path in modules().items() if package in {top.split(".")[0] for top in imports_of(path)}}
+    assert importers <= HEAVY[package]
+
+
+def test_app_is_empty_of_code():
+    assert len(ast.parse((ROOT / "app" / "__init__.py").read_text()).body) == 1
+
+
+@pytest.mark.parametrize("module", ["app.bundle", "app.image", "app.model", "app.config", "app.logs"])
+def test_import_brings_no_flask_and_prints_nothing(module):
+    code = f"import sys, {module}; assert 'flask' not in sys.modules and 'prometheus_client' not in sys.modules"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

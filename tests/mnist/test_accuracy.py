@@ -1,0 +1,31 @@
+"""What the models reach on the real MNIST: a minute of training, so apart from the other tests."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import model
+from training import data
+from training.evaluate import evaluate
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_mlp_with_defaults_reaches_the_originals_accuracy(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    out = tmp_path / "run"
+    subprocess.run([sys.executable, "-m", "training", "--out", out], cwd=ROOT, check=True)
+    report = json.loads((out / "report.json").read_text())
+    assert report["test"]["n"] == 10_000
+    assert 0.975 <= report["test"]["accuracy"] <= 0.985
+
+
+def test_champion_is_as_good_as_its_manifest_says():
+    champion = model.load(ROOT / "deploy" / "model")
+    mnist = data.load("mnist")
+    metrics = champion.bundle.manifest.metrics
+    assert mnist.sha256 == champion.bundle.manifest.lineage["data_sha256"]
+    assert evaluate(champion.predict, mnist.test).accuracy == pytest.approx(metrics["accuracy"], abs=1e-4)
