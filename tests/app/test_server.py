@@ -140,6 +140,16 @@ def test_endless_chunked_body_is_refused_while_it_is_sent(server):
         assert b'"body_too_large"' in connection.sock.recv(65536)
 
 
+def test_refusal_ends_the_connection_without_a_reset(server):
+    """With unread bytes of the body left, a plain close is a reset, after which many clients lose the answer."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), 30)) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100000000000\r\n\r\n" + b" " * 300_000)
+        received = b""
+        while data := connection.recv(65536):
+            received += data
+    assert b'"body_too_large"' in received
+
+
 def test_connection_survives_an_ordinary_error(server, golden):
     with closing(server.connect()) as connection:
         for body, status in [("{", 400), (json.dumps({"image": golden[0].image}), 200)] * 3:

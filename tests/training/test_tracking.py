@@ -40,12 +40,15 @@ def mlflow_server(tmp_path):
             running.communicate(timeout=60)
 
 
-def test_run_on_a_server_is_whole(mlflow_server, tmp_path, monkeypatch):
+def test_run_on_a_server_is_whole_and_the_same_as_a_local_one(mlflow_server, finished, tmp_path, monkeypatch):
     uri, folder = mlflow_server
     assert urllib.request.urlopen(f"{uri}/health", timeout=10).status == 200
-    ended = train(tmp_path, "--dataset", "digits", "--epochs", 1, "--out", tmp_path / "out", MLFLOW_TRACKING_URI=uri)
+    ended = train(tmp_path, "--dataset", "digits", "--epochs", 3, "--out", tmp_path / "out", MLFLOW_TRACKING_URI=uri)
     assert ended.returncode == 0, ended.stderr
     assert not (tmp_path / "mlflow.db").exists()
+    # Same seed and data, another process: the same bytes.
+    ours, theirs = (folder / "bundle" / "model.tflite" for folder in (tmp_path / "out", finished.out))
+    assert ours.read_bytes() == theirs.read_bytes()
 
     client = mlflow.MlflowClient(uri)
     (run,) = client.search_runs([client.get_experiment_by_name("mnist-api").experiment_id])
