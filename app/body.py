@@ -8,6 +8,7 @@ from typing import BinaryIO
 from flask import Request
 
 _STEP_BYTES = 64 * 1024
+_READ = "mnist.body_read"  # set in a request's environ once its body was read to the end
 
 
 class BodyTooLarge(Exception):
@@ -43,10 +44,10 @@ def read(request: Request, limit_bytes: int) -> bytes:
     # From the server's stream, not Flask's: Flask answers a broken chunk with 500, and leaves out what was wrong.
     stream = request.environ["wsgi.input"]
     try:
-        if request.content_length is not None:
-            return _read_length(stream, request.content_length)
-        if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
-            return _read_chunked(stream, limit_bytes)
+        if _is_chunked(request):
+            data = _read_chunked(stream, limit_bytes)
+        else:
+            data = _read_length(stream, request.content_length or 0)
     except BodyTooLarge:
         raise
     # Each server has its own exceptions for a connection that breaks and for chunks that are none.
@@ -54,7 +55,17 @@ def read(request: Request, limit_bytes: int) -> bytes:
         raise BrokenBody(
             f"the body is broken: {error}. Send as many bytes as Content-Length says, or well-formed chunks."
         ) from error
-    return b""
+    request.environ[_READ] = True
+    return data
+
+
+def is_unread(request: Request) -> bool:
+    """Whether a request has a body that was not read to its end, because nobody wanted it or it was refused."""
+    return _READ not in request.environ and (bool(request.content_length) or _is_chunked(request))
+
+
+def _is_chunked(request: Request) -> bool:
+    return "chunked" in request.headers.get("Transfer-Encoding", "").lower()
 
 
 def _read_length(stream: BinaryIO, length: int) -> bytes:

@@ -20,8 +20,6 @@ _STATUS: dict[type[Exception], tuple[int, str]] = {
     api.BatchTooLarge: (413, "batch_too_large"),
     body.UnsupportedMediaType: (415, "unsupported_media_type"),
 }
-# After these the rest of the body is unread, and where the next request would begin is unknown or far away.
-_CLOSES = (body.BrokenBody, body.BodyTooLarge)
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +34,7 @@ def register(app: Flask) -> None:
 
 def _expected(error: Exception) -> Response:
     status, code = _STATUS[type(error)]
-    response = _answer(status, code, str(error))
-    if isinstance(error, _CLOSES):
-        response.headers["Connection"] = "close"
-    return response
+    return _answer(status, code, str(error))
 
 
 def _http(error: HTTPException) -> Response:

@@ -7,7 +7,7 @@ from time import perf_counter
 
 from flask import Flask, Response, g, request
 
-from app import errors, model
+from app import body, errors, model
 from app.api import Api, Readiness
 from app.bundle import CONFIDENCE_EDGES, BundleError
 from app.config import Settings
@@ -56,6 +56,9 @@ def _observe(app: Flask, metrics: Metrics) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers[REQUEST_ID_HEADER] = g.request_id
+        if body.is_unread(request):
+            # Where the next request begins is unknown, or as far away as the caller likes: do not look for it.
+            response.headers["Connection"] = "close"
         route = request.url_rule.rule if request.url_rule else "unmatched"
         metrics.request(request.method, route, response.status_code, perf_counter() - g.start)
         return response

@@ -150,6 +150,17 @@ def test_refusal_ends_the_connection_without_a_reset(server):
     assert b'"body_too_large"' in received
 
 
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [(b"POST /nothing", 404), (b"PUT /predict", 405), (b"GET /health", 200), (b"POST /predict", 415)],
+)
+def test_body_that_nobody_wants_is_not_waited_for(server, start, expected):
+    """Unknown path, wrong method, no use for a body, wrong type: the answer closes the connection, the body unread."""
+    head = start + b" HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100000000000\r\n\r\n"
+    status, headers, _ = server.raw(head)
+    assert (status, headers["Connection"]) == (expected, "close")
+
+
 def test_connection_survives_an_ordinary_error(server, golden):
     with closing(server.connect()) as connection:
         for body, status in [("{", 400), (json.dumps({"image": golden[0].image}), 200)] * 3:

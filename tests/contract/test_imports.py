@@ -11,7 +11,7 @@ from tests.serving import ROOT
 SHARED_WITH_TRAINING = {"app.bundle", "app.image", "app.model"}
 # What each module of app may import of app. A module that is not here may import nothing of it.
 ALLOWED = {
-    "app.main": {"config", "bundle", "model", "api", "errors", "metrics", "logs"},
+    "app.main": {"body", "config", "bundle", "model", "api", "errors", "metrics", "logs"},
     "app.api": {"body", "config", "image", "metrics", "model"},
     "app.errors": {"api", "body", "image"},
     "app.model": {"bundle"},
