@@ -11,6 +11,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 py
 SERVE := .venv/bin
 TRAIN := .venv-train/bin
 ARGS ?=
+IMAGE ?= mnist-api
+BUILD_ARGS ?=
 
 .PHONY: help
 help: ## list the targets
@@ -38,6 +40,18 @@ test-train: .venv-train/train ## run the tests of training
 .PHONY: test-mnist
 test-mnist: .venv-train/train ## train the mlp on MNIST and check what it and the champion reach (a minute)
 	$(TRAIN)/python -m pytest tests/mnist $(ARGS)
+
+.PHONY: image
+image: ## build the serving image (IMAGE=name:tag)
+	$(call need,docker,https://docs.docker.com/get-docker)
+	DOCKER_BUILDKIT=1 docker build --quiet --tag '$(IMAGE)' $(BUILD_ARGS) \
+		--build-arg REVISION="$$(git describe --always --abbrev=40 --dirty --exclude '*')" \
+		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
+		--build-arg MODEL_SHA256="$$(sed -n '/"model": {/,/}/s/.*"sha256": "\(.*\)".*/\1/p' deploy/model/manifest.json)" .
+
+.PHONY: test-image
+test-image: image .venv/dev ## build the image and test it: contents, size, read-only run, drain, reproducibility
+	IMAGE='$(IMAGE)' $(SERVE)/python -m pytest tests/image $(ARGS)
 
 .PHONY: footprint
 footprint: .venv/dev ## measure the service's size, memory, start and stop
@@ -87,6 +101,10 @@ LOCK = $(SERVE)/uv pip compile pyproject.toml --quiet --universal --generate-has
 	$(call venv,.venv-train)
 	$(SERVE)/uv pip install --quiet --python $(TRAIN)/python --require-hashes -r requirements/train.txt
 	touch $@
+
+define need
+	@command -v $(1) >/dev/null || { echo '$(1) is missing. Get it: $(2)'; exit 1; }
+endef
 
 define venv
 	@test -n '$(PYTHON)' || { echo 'Python 3.11, 3.12 or 3.13 is missing. Get it from your package manager (apt install python3 python3-venv, brew install python@3.13), or name it: make PYTHON=/path/to/python3.13'; exit 1; }

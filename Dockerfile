@@ -1,0 +1,45 @@
+# The serving image: Python, the pinned packages, the service and the champion. `make image` builds it.
+
+FROM python:3.13-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
+RUN python3 -m venv --without-pip /venv
+COPY requirements/serve.txt /build/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /venv/bin/python install --no-compile --require-hashes -r /build/serve.txt
+
+# What no served request loads: LiteRT's GPU accelerator, its vendors' compilers and tools, tests, C sources.
+RUN cd /venv/lib/python3*/site-packages \
+ && rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/tools ai_edge_litert/vendors \
+ && find . -type d -name tests -prune -exec rm -rf {} + \
+ && find . -type f -regex '.*\.\(c\|cpp\|h\|hpp\|pxd\|pyi\|pyx\|a\)' -delete
+
+COPY app /srv/app
+COPY deploy/model /srv/deploy/model
+# Compiled here, because nothing can be written at run time; by hash, not by time, so that two builds are the same.
+RUN /venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /venv/lib /srv/app
+# The model answers its golden cases with what is left, or there is no image.
+ARG MODEL_SHA256
+RUN cd /srv && /venv/bin/python -c "import sys; from pathlib import Path; from app import main, model, worker; \
+    sha256 = model.load(Path('deploy/model')).bundle.manifest.sha256; \
+    sys.exit(sha256 != '$MODEL_SHA256' and f'MODEL_SHA256 must be {sha256}: build with make image')" \
+ && mkdir -p /layers/packages /layers/service && mv /venv /layers/packages && mv /srv /layers/service \
+ && find /layers -exec touch --no-dereference --date=@0 {} +
+
+FROM python:3.13-slim
+# Folders within folders, so that their times are the ones set above: two builds of one commit have the same layers.
+COPY --from=build /layers/packages /
+COPY --from=build /layers/service /
+WORKDIR /srv
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 MNIST_HOST=0.0.0.0
+# Any number but 0; a number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+EXPOSE 5000 9464
+ENTRYPOINT ["gunicorn", "-c", "app/gunicorn.conf.py"]
+ARG MODEL_SHA256
+ARG REVISION
+ARG VERSION
+LABEL org.opencontainers.image.title=mnist-api \
+      org.opencontainers.image.licenses=MIT \
+      org.opencontainers.image.revision=$REVISION \
+      org.opencontainers.image.version=$VERSION \
+      mnist-api.model.sha256=$MODEL_SHA256

@@ -1,0 +1,137 @@
+"""The image as it was built: what is in it, what is not, and how it runs where nothing is allowed."""
+
+import json
+import os
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+IMAGE = os.environ.get("IMAGE", "mnist-api")
+BASE = "python:3.13-slim"
+ADDED_LIMIT_MB = 150
+
+
+def docker(*arguments, check=True):
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=check, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def image():
+    return json.loads(docker("image", "inspect", IMAGE).stdout)[0]
+
+
+@pytest.fixture(scope="module")
+def files():
+    """Every path in the image that the base does not have."""
+    listing = [
+        docker("run", "--rm", "--user", "0", "--entrypoint", "find", name, "/", "-xdev").stdout.split("\n")
+        for name in (IMAGE, BASE)
+    ]
+    return set(listing[0]) - set(listing[1])
+
+
+@pytest.fixture
+def container():
+    """The service with no network, no capability and nothing to write to but /dev/shm."""
+    name = f"mnist-api-test-{uuid.uuid4().hex[:8]}"
+    docker("run", "--detach", "--name", name, "--read-only", "--cap-drop", "ALL", "--network", "none", IMAGE)
+    with subprocess.Popen(["docker", "logs", "--follow", name], stderr=subprocess.PIPE, text=True) as logs:
+        assert any("Booting worker" in line for line in logs.stderr), "the service does not start"
+        logs.kill()
+    yield name
+    docker("rm", "--force", name)
+
+
+ASK = """
+import json, urllib.request as u
+def ask(path, body=None):
+    request = u.Request("http://127.0.0.1:5000" + path, body, {"Content-Type": "application/json"})
+    return json.load(u.urlopen(request, timeout=10))
+case = json.load(open("deploy/model/golden.json"))["cases"][7]
+print(json.dumps(ask("/predict", json.dumps({"image": case["image"]}).encode())))
+print(u.urlopen("http://127.0.0.1:9464/metrics").read().decode())
+"""
+
+
+def test_adds_little_to_its_base(image):
+    base = json.loads(docker("image", "inspect", BASE).stdout)[0]
+    added_mb = (image["Size"] - base["Size"]) / 1e6
+    print(f"{IMAGE} adds {added_mb:.0f} MB to {BASE}")
+    assert 10 < added_mb <= ADDED_LIMIT_MB
+
+
+def test_runs_as_a_number_that_is_not_root(image):
+    user = image["Config"]["User"].partition(":")[0]
+    assert user.isdigit()
+    assert int(user) > 0
+
+
+def test_labels_name_revision_version_and_model(image):
+    labels = image["Config"]["Labels"]
+    manifest = json.loads((ROOT / "deploy" / "model" / "manifest.json").read_text())
+    assert labels["mnist-api.model.sha256"] == manifest["model"]["sha256"]
+    assert len(labels["org.opencontainers.image.revision"]) >= 40
+    assert labels["org.opencontainers.image.version"]
+    assert labels["org.opencontainers.image.licenses"] == "MIT"
+
+
+def test_starts_by_exec(image):
+    assert image["Config"]["Entrypoint"][0] == "gunicorn"
+
+
+UNWANTED = [
+    "/srv/training",
+    "/tests/",
+    "/.git/",
+    "/requirements/",
+    "/tensorflow/",
+    "/mlflow",
+    "/.cache/",
+    "/pip/",
+    ".pyx",
+]
+
+
+@pytest.mark.parametrize("unwanted", [*UNWANTED, "/bin/gcc"])
+def test_holds_nothing_that_serving_does_not_need(files, unwanted):
+    assert len(files) > 500
+    assert not [path for path in files if unwanted in f"{path}/"]
+
+
+def test_holds_the_service_compiled(files):
+    assert "/srv/app/main.py" in files
+    assert any(path.startswith("/srv/app/__pycache__/main.") for path in files)
+    assert "/srv/deploy/model/model.tflite" in files
+
+
+def test_predicts_read_only_without_network_or_capabilities(container):
+    answer, _, metrics = docker("exec", container, "python", "-c", ASK).stdout.partition("\n")
+    assert json.loads(answer)["prediction"] == 7
+    assert 'mnist_predictions_total{digit="7"} 1.0' in metrics
+
+
+def test_sigterm_ends_it_with_0(container):
+    docker("exec", container, "python", "-c", ASK)
+    docker("stop", "--time", "20", container)
+    state = json.loads(docker("inspect", container).stdout)[0]["State"]
+    assert (state["ExitCode"], state["OOMKilled"]) == (0, False)
+
+
+def test_wrong_setting_ends_it_with_one_message():
+    ended = docker("run", "--rm", "--env", "MNIST_WORKERS=none", IMAGE, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("mnist-api cannot start: wrong settings:")
+    assert "Traceback" not in ended.stderr
+
+
+def test_same_commit_gives_the_same_layers(image):
+    """Built again without the cache; the base's layers and ours, by their content."""
+    again = f"{IMAGE}:again"
+    subprocess.run(["make", "image", f"IMAGE={again}", "BUILD_ARGS=--no-cache"], cwd=ROOT, check=True, timeout=600)
+    try:
+        assert json.loads(docker("image", "inspect", again).stdout)[0]["RootFS"] == image["RootFS"]
+    finally:
+        docker("image", "rm", again)
