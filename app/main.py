@@ -28,7 +28,7 @@ def create_app(settings: Settings, classifier: Classifier) -> Flask:
     metrics.model(manifest.version, manifest.sha256, manifest.dataset)
     Api(settings, classifier, metrics, readiness).register(app)
     errors.register(app)
-    _observe(app, metrics)
+    _observe(app, metrics, readiness)
     app.extensions.update(metrics=metrics, readiness=readiness, classifier=classifier)
     return app
 
@@ -45,7 +45,7 @@ def from_environment() -> Flask:
     return create_app(settings, classifier)
 
 
-def _observe(app: Flask, metrics: Metrics) -> None:
+def _observe(app: Flask, metrics: Metrics, readiness: Readiness) -> None:
     """Give each request an id and a place in the metrics, whatever becomes of it."""
 
     @app.before_request
@@ -56,8 +56,9 @@ def _observe(app: Flask, metrics: Metrics) -> None:
     @app.after_request
     def end(response: Response) -> Response:
         response.headers[REQUEST_ID_HEADER] = g.request_id
-        if body.is_unread(request):
-            # Where the next request begins is unknown, or as far away as the caller likes: do not look for it.
+        # With its body unread, where the next request begins is unknown, or as far away as the caller likes. And while
+        # the server stops, the next request belongs elsewhere.
+        if body.is_unread(request) or readiness.draining:
             response.headers["Connection"] = "close"
         route = request.url_rule.rule if request.url_rule else "unmatched"
         metrics.request(request.method, route, response.status_code, perf_counter() - g.start)

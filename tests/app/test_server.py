@@ -1,5 +1,6 @@
 """The service as it really runs: gunicorn, several workers, real sockets."""
 
+import http.client
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 REQUESTS = 10_000
 CLIENTS = 8
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 def test_eight_clients_of_two_workers_each_get_their_own_answers(server, classifier, golden):
@@ -67,6 +69,27 @@ def test_half_sent_and_idle_connections_do_not_stop_honest_requests(start_server
                 connection.recv(1)
 
 
+def test_large_bodies_that_never_come_do_not_stop_single_images(start_server, golden):
+    """More of them than are read at a time; a single image is not one of them."""
+    server = start_server(workers=1)
+    with ExitStack() as open_connections:
+        for _ in range(20):
+            slow = open_connections.enter_context(closing(socket.create_connection(("127.0.0.1", server.port))))
+            slow.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n{")
+        for case in golden:
+            assert server.request("POST", "/predict", {"image": case.image})[1]["prediction"] == case.label
+
+
+def test_largest_batches_at_once_are_all_answered(server, golden):
+    """Many more than are read at a time: each waits for its turn and gets its answer."""
+    body = {"images": [golden[index % 10].image for index in range(128)]}
+    with ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: server.request("POST", "/predict", body), range(48)))
+    assert {status for status, _ in answers} == {200}
+    expected = [golden[index % 10].label for index in range(128)]
+    assert all([one["prediction"] for one in answer["predictions"]] == expected for _, answer in answers)
+
+
 def test_greedy_connection_gives_way_to_others(start_server):
     """One worker, and a client that has sent many requests ahead: another's request is answered before they all are."""
     server = start_server(workers=1)
@@ -88,9 +111,6 @@ def count_answers(connection, expected):
         *answers, rest = (rest + data).split(b"HTTP/1.1 200 OK")
         counted += len(answers)
     return counted
-
-
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 @pytest.mark.parametrize(
@@ -182,17 +202,41 @@ def test_what_is_not_http_is_400_without_trace(server, head):
 
 def test_readiness_falls_and_connections_end_while_draining(start_server):
     server = start_server(workers=1)
-    with closing(server.connect()) as connection:
-        assert ask(connection, "/health/ready")[0] == 200
+    with closing(server.connect()) as first, closing(server.connect()) as second:
+        assert [ask(first), ask(second)] == [(200, False)] * 2
         server.process.send_signal(signal.SIGTERM)
-        answers = [ask(connection, "/health/ready")]
-        while answers[-1] == (200, False):
-            answers.append(ask(connection, "/health/ready"))
-        assert answers[-1][0] == 503
+        assert until_draining(first, second) == (503, True)
     assert server.wait() == 0
 
 
-def ask(connection, path):
+def test_request_under_way_is_finished_while_draining(start_server, golden):
+    """Half of a request was sent before SIGTERM; the other half comes when readiness has fallen."""
+    server = start_server(workers=1)
+    body = json.dumps({"image": golden[5].image}).encode()
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(closing(server.connect())) for _ in range(2))
+        slow = stack.enter_context(closing(socket.create_connection(("127.0.0.1", server.port), 30)))
+        slow.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body[:1000])
+        # Asked after the half request was sent, and answered: by now that one is being read.
+        assert [ask(first), ask(second)] == [(200, False)] * 2
+        server.process.send_signal(signal.SIGTERM)
+        assert until_draining(first, second)[0] == 503
+        slow.sendall(body[1000:])
+        answer = http.client.HTTPResponse(slow)
+        answer.begin()
+        assert (answer.status, answer.will_close) == (200, True)
+        assert json.loads(answer.read())["prediction"] == golden[5].label
+    assert server.wait() == 0
+
+
+def until_draining(first, second):
+    """Ask until an answer is not (200, kept). The signal may fall between an answer's status and its headers, once."""
+    while (answer := ask(first)) == (200, False):
+        pass
+    return ask(second) if answer[0] == 200 else answer
+
+
+def ask(connection, path="/health/ready"):
     connection.request("GET", path)
     answer = connection.getresponse()
     answer.read()
