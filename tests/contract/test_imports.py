@@ -15,6 +15,7 @@ ALLOWED = {
     "app.api": {"body", "config", "image", "metrics", "model"},
     "app.errors": {"api", "body", "image"},
     "app.model": {"bundle"},
+    "app.fetch": {"bundle"},
     "app.gunicorn.conf": {"config", "logs", "metrics"},
 }
 HEAVY = {  # package -> the only modules that may import it
