@@ -13,10 +13,12 @@ TRAIN := .venv-train/bin
 ARGS ?=
 IMAGE ?= mnist-api
 BUILD_ARGS ?=
+HELM ?= helm
+NODE_IMAGE ?=
 
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 .PHONY: run
 run: .venv/serve ## serve the champion at http://127.0.0.1:5000 (Ctrl-C stops it)
@@ -52,6 +54,36 @@ image: ## build the serving image (IMAGE=name:tag)
 .PHONY: test-image
 test-image: image .venv/dev ## build the image and test it: contents, size, read-only run, drain, reproducibility
 	IMAGE='$(IMAGE)' $(SERVE)/python -m pytest tests/image $(ARGS)
+
+.PHONY: test-chart
+test-chart: .venv/dev ## test the chart's rendering (HELM=helm3 for Helm 3)
+	$(call need,$(HELM),https://helm.sh/docs/intro/install)
+	HELM='$(HELM)' $(SERVE)/python -m pytest tests/chart $(ARGS)
+
+.PHONY: kind
+kind: cluster-tools image ## run the service in a cluster of three nodes on this machine
+	kind get clusters 2>/dev/null | grep -qx mnist || kind create cluster --name mnist --config deploy/kind.yaml $(if $(NODE_IMAGE),--image $(NODE_IMAGE))
+	docker tag '$(IMAGE)' mnist-api:kind
+	kind load docker-image --name mnist mnist-api:kind
+	$(HELM) upgrade --install mnist helm/mnist-api --kube-context kind-mnist --namespace mnist --create-namespace \
+		--values deploy/values/kind.yaml --wait --timeout 120s
+
+.PHONY: kind-down
+kind-down: ## delete what `make kind` and an interrupted `make e2e` made
+	$(call need,kind,https://kind.sigs.k8s.io/docs/user/quick-start)
+	kind delete cluster --name mnist
+	kind delete cluster --name mnist-e2e
+
+.PHONY: e2e
+e2e: cluster-tools image ## prove the chart's promises on a real cluster of its own (five minutes; KEEP=1 keeps it)
+	IMAGE='$(IMAGE)' HELM='$(HELM)' NODE_IMAGE='$(NODE_IMAGE)' $(PYTHON) deploy/e2e/run.py
+
+.PHONY: cluster-tools
+cluster-tools:
+	$(call need,docker,https://docs.docker.com/get-docker)
+	$(call need,kind,https://kind.sigs.k8s.io/docs/user/quick-start)
+	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools)
+	$(call need,$(HELM),https://helm.sh/docs/intro/install)
 
 .PHONY: footprint
 footprint: .venv/dev ## measure the service's size, memory, start and stop

@@ -33,8 +33,10 @@ def test_settings_table_is_that_of_the_code():
 
 
 def test_every_make_target_that_is_named_exists():
-    targets = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.M))
-    named = set(re.findall(r"\bmake ([a-z-]+)", "\n".join(blocks("bash")) + " ".join(re.findall(r"`([^`]+)`", README))))
+    targets = set(re.findall(r"^([a-z0-9-]+):.*## ", MAKEFILE, re.M))
+    named = set(
+        re.findall(r"\bmake ([a-z0-9-]+)", "\n".join(blocks("bash")) + " ".join(re.findall(r"`([^`]+)`", README)))
+    )
     assert {"run", "test", "train"} <= named <= targets
 
 
@@ -110,6 +112,23 @@ def test_missing_python_is_one_message(tmp_path):
     assert ended.returncode != 0
     assert "Python 3.11, 3.12 or 3.13 is missing. Get it" in ended.stdout
     assert not (tmp_path / ".venv").exists()
+
+
+@pytest.mark.parametrize("target", ["image", "test-image", "kind", "kind-down", "e2e", "test-chart"])
+def test_missing_tool_is_one_message_that_says_how_to_get_it(tmp_path, target):
+    make = shutil.which("make")
+    ended = subprocess.run(
+        [make, target, "-o", ".venv/dev"],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert re.fullmatch(r"(docker|kind|helm) is missing\. Get it: https://\S+\n", ended.stdout), (
+        ended.stdout + ended.stderr
+    )
 
 
 def test_bundle_without_a_model_says_what_to_name():
