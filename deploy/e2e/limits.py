@@ -61,9 +61,9 @@ def autoscaling() -> None:
     stop_load()
     upgrade(f"--set autoscaling.enabled=true,autoscaling.maxReplicas=3,{quick}")
     start_load(100_000)
-    wait_until(lambda: len(pods()) == 3, "the autoscaler adds a pod under load")
+    wait_until(lambda: len(pods()) == 3, "the autoscaler adds a pod under load", 240)
     stop_load()
-    wait_until(lambda: len(pods()) == 2, "the autoscaler takes the pod away")
+    wait_until(lambda: len(pods()) == 2, "the autoscaler takes the pod away", 240)
     say("2 pods, 3 under load, 2 after it")
     upgrade()
 

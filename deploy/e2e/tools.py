@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import shlex
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,15 @@ ROOT = Path(__file__).parent.parent.parent
 HELM, HELM3 = os.environ.get("HELM", "helm"), os.environ.get("HELM3", "helm3")
 NAMESPACE, RELEASE, SERVICE = "e2e", "mnist", "mnist-mnist-api"
 BASE = f"{RELEASE} helm/mnist-api --values deploy/values/kind.yaml --set image.tag=e2e"
-PORT = 18080
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+PORT = free_port()  # for port-forwards, one at a time
 
 
 class Failed(Exception):

@@ -202,6 +202,11 @@ def test_model_from_elsewhere(source, volume, folder):
     )
 
 
+def test_pod_of_a_test_that_succeeded_does_not_outlive_the_release():
+    policy = render()["Test"]["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+    assert "hook-succeeded" in policy.split(",")
+
+
 def test_bundled_model_needs_no_volume():
     assert [volume["name"] for volume in pod_of(render())["volumes"]] == ["tmp"]
     assert "MNIST_MODEL_DIR" not in environment(api_of(render()))
