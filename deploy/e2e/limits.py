@@ -71,10 +71,10 @@ def autoscaling() -> None:
 def memory() -> None:
     """Flood with the largest batches: no pod is killed for memory."""
     stop_load()
-    apply(pod("flood", "load", ["/e2e/flood.py", f"{SERVICE}.{NAMESPACE}", "80", "48", "15"], "e2e"))
+    apply(pod("flood", "load", ["/e2e/flood.py", f"{SERVICE}.{NAMESPACE}", "80", "200", "15"], "e2e"))
     require(phase_at_end("flood", "load", 120) == "Succeeded", "the flood ended")
     answers = json.loads(kubectl("logs flood", "load"))
     restarts = [status["restartCount"] for one in pods() for status in one["status"]["containerStatuses"]]
     require(sum(restarts) == 0, f"pods were restarted: {restarts}; answers: {answers}")
     require(answers.get("200", 0) > 0 and "broken" not in answers, f"answers: {answers}")
-    say(f"48 connections, {answers.pop('body_bytes'):,} bytes a batch, 15 s: answers {answers}, no pod restarted")
+    say(f"200 connections, {answers.pop('body_bytes'):,} bytes a batch, 15 s: answers {answers}, no pod restarted")
