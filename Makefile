@@ -75,7 +75,7 @@ kind-down: ## delete what `make kind` and an interrupted `make e2e` made
 	kind delete cluster --name mnist-e2e
 
 .PHONY: e2e
-e2e: cluster-tools image ## prove the chart's promises on a real cluster of its own (five minutes; KEEP=1 keeps it)
+e2e: cluster-tools image ## prove the chart's promises on a real cluster of its own (six minutes; KEEP=1 keeps it)
 	IMAGE='$(IMAGE)' HELM='$(HELM)' NODE_IMAGE='$(NODE_IMAGE)' $(PYTHON) deploy/e2e/run.py
 
 .PHONY: cluster-tools

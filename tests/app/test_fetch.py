@@ -1,17 +1,14 @@
 """Fetching a Bundle from an address."""
 
-import functools
 import hashlib
-import http.server
 import io
 import tarfile
-import threading
 
 import pytest
 
 from app import bundle
 from app.fetch import main
-from tests.serving import CHAMPION
+from tests.serving import CHAMPION, web_server
 
 
 def archive(files, mode="w:gz"):
@@ -31,23 +28,13 @@ CHAMPION_FILES = {path.name: path.read_bytes() for path in CHAMPION.iterdir()}
 def serve(tmp_path):
     """A function that serves bytes on loopback, and gives their address and sha256."""
     (tmp_path / "web").mkdir()
+    with web_server(tmp_path / "web") as (address, _):
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
+        def publish(data):
+            (tmp_path / "web" / "bundle.tar").write_bytes(data)
+            return f"{address}/bundle.tar", hashlib.sha256(data).hexdigest()
 
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(tmp_path / "web"))
-    )
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def publish(data):
-        (tmp_path / "web" / "bundle.tar").write_bytes(data)
-        return f"http://127.0.0.1:{server.server_port}/bundle.tar", hashlib.sha256(data).hexdigest()
-
-    yield publish
-    server.shutdown()
-    server.server_close()
+        yield publish
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])

@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import uuid
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.serving import ROOT
+
 IMAGE = os.environ.get("IMAGE", "mnist-api")
 BASE = "python:3.13-slim"
 ADDED_LIMIT_MB = 150

@@ -3,15 +3,13 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from app import model
+from tests.serving import ROOT
 from training import data
 from training.evaluate import evaluate
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 def test_mlp_with_defaults_reaches_the_originals_accuracy(tmp_path, monkeypatch):

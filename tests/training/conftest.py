@@ -5,12 +5,12 @@ import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.serving import ROOT
+
 RUN_TIMEOUT_S = 200
 
 

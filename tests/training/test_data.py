@@ -1,13 +1,11 @@
 """Where the data comes from, in which order, and what is refused."""
 
-import functools
-import http.server
-import threading
 from collections import Counter
 
 import numpy as np
 import pytest
 
+from tests.serving import web_server
 from tests.training.conftest import write_files
 from training import data
 from training.data import DataError
@@ -22,18 +20,8 @@ def _no_user_settings(monkeypatch, tmp_path):
 @pytest.fixture
 def mirror(tmp_path, small_mnist):
     """A web server on loopback with the four files, and the list of what was asked of it."""
-    folder = write_files(tmp_path / "mirror", small_mnist[0])
-    asked = []
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            asked.append(self.path)
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
+    with web_server(write_files(tmp_path / "mirror", small_mnist[0])) as running:
+        yield running
 
 
 @pytest.mark.parametrize("compressed", [True, False])

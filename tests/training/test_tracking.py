@@ -1,7 +1,5 @@
 """Tracking on a real MLflow server, and what happens without it."""
 
-import contextlib
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -10,6 +8,7 @@ import mlflow
 import pytest
 
 from app import bundle
+from tests.serving import free_port
 from tests.training.conftest import train
 from training.__main__ import main
 
@@ -17,9 +16,7 @@ from training.__main__ import main
 @pytest.fixture
 def mlflow_server(tmp_path):
     """`mlflow server` on loopback, with a database and an artifact store of its own."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     folder = tmp_path / "server"
     folder.mkdir()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
