@@ -3,9 +3,11 @@
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
 RUN python3 -m venv --without-pip /venv
-COPY requirements/serve.txt /build/
+# serve, or tracing: the same and OpenTelemetry.
+ARG REQUIREMENTS=serve
+COPY requirements/${REQUIREMENTS}.txt /build/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip --python /venv/bin/python install --no-compile --require-hashes -r /build/serve.txt
+    pip --python /venv/bin/python install --no-compile --require-hashes -r /build/requirements.txt
 
 # What no served request loads: LiteRT's GPU accelerator, its vendors' compilers and tools, tests, C sources.
 RUN cd /venv/lib/python3*/site-packages \
@@ -38,6 +40,7 @@ ENTRYPOINT ["gunicorn", "-c", "app/gunicorn.conf.py"]
 ARG MODEL_SHA256
 ARG REVISION
 ARG VERSION
+ENV MNIST_VERSION=$VERSION MNIST_REVISION=$REVISION
 LABEL org.opencontainers.image.title=mnist-api \
       org.opencontainers.image.licenses=MIT \
       org.opencontainers.image.revision=$REVISION \

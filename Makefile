@@ -18,7 +18,7 @@ NODE_IMAGE ?=
 
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: run
 run: .venv/serve ## serve the champion at http://127.0.0.1:5000 (Ctrl-C stops it)
@@ -60,6 +60,12 @@ test-chart: .venv/dev ## test the chart's rendering (HELM=helm3 for Helm 3)
 	$(call need,$(HELM),https://helm.sh/docs/intro/install)
 	HELM='$(HELM)' $(SERVE)/python -m pytest tests/chart $(ARGS)
 
+.PHONY: test-alerts
+test-alerts: .venv/dev ## test rules and alerts with promtool
+	$(call need,promtool,https://prometheus.io/download)
+	$(call need,$(HELM),https://helm.sh/docs/intro/install)
+	HELM='$(HELM)' $(SERVE)/python -m pytest tests/alerts $(ARGS)
+
 .PHONY: kind
 kind: cluster-tools image ## run the service in a cluster of three nodes on this machine
 	kind get clusters 2>/dev/null | grep -qx mnist || kind create cluster --name mnist --config deploy/kind.yaml $(if $(NODE_IMAGE),--image $(NODE_IMAGE))
@@ -78,6 +84,26 @@ kind-down: ## delete what `make kind` and an interrupted `make e2e` made
 e2e: cluster-tools image ## prove the chart's promises on a real cluster of its own (six minutes; KEEP=1 keeps it)
 	IMAGE='$(IMAGE)' HELM='$(HELM)' NODE_IMAGE='$(NODE_IMAGE)' $(PYTHON) deploy/e2e/run.py
 
+.PHONY: observe
+observe: compose-tools image ## run the service, Prometheus and Grafana in containers, at http://127.0.0.1:3000 (Ctrl-C stops them)
+	@printf '  %-12s http://127.0.0.1:%s\n' Grafana 3000 Prometheus 9090 'the service' 5000 'its metrics' 9464/metrics
+	@export IMAGE='$(IMAGE)'; trap 'docker compose --file deploy/compose.yaml down' EXIT; \
+		docker compose --file deploy/compose.yaml up || test $$? -eq 130  # Ctrl-C
+
+.PHONY: observe-local
+observe-local: .venv/serve ## the same without containers and Grafana: the service and Prometheus (Ctrl-C stops them)
+	$(call need,prometheus,https://prometheus.io/download)
+	@exec $(SERVE)/python -m deploy.observe $(ARGS)
+
+.PHONY: dashboards
+dashboards: .venv/dev ## write the dashboards into the chart anew, after a change in deploy/grafana or of the alerts
+	$(SERVE)/python -m deploy.grafana
+
+.PHONY: compose-tools
+compose-tools:
+	$(call need,docker,https://docs.docker.com/get-docker)
+	@docker compose version >/dev/null 2>&1 || { echo 'docker compose is missing. Get it: https://docs.docker.com/compose/install'; exit 1; }
+
 .PHONY: cluster-tools
 cluster-tools:
 	$(call need,docker,https://docs.docker.com/get-docker)
@@ -88,6 +114,15 @@ cluster-tools:
 .PHONY: footprint
 footprint: .venv/dev ## measure the service's size, memory, start and stop
 	$(SERVE)/python loadtests/footprint.py
+
+.PHONY: test-observe
+test-observe: .venv/dev ## run every query of dashboards and alerts on a real Prometheus that watched the service
+	$(call need,prometheus,https://prometheus.io/download)
+	$(SERVE)/python -m pytest tests/observe $(ARGS)
+
+.PHONY: overhead
+overhead: .venv/dev ## measure what metrics and log lines cost a request, and a scrape (a minute)
+	$(SERVE)/python -m loadtests.observability
 
 .PHONY: lint
 lint: .venv/dev ## check style, types and scripts
@@ -105,6 +140,19 @@ bundle: .venv-train/train ## turn a Keras model into a Bundle: KERAS=path/to/mni
 	@test -n '$(KERAS)' || { echo 'Name the model: make bundle KERAS=path/to/mnist_model.h5'; exit 2; }
 	$(TRAIN)/python -m training --from-keras '$(KERAS)' $(ARGS)
 
+.PHONY: drift-simulation
+drift-simulation: .venv-train/train ## choose the drift alerts' thresholds for this champion, from simulated months (minutes; needs MNIST)
+	OPENBLAS_NUM_THREADS=1 $(TRAIN)/python -m deploy.drift.simulate
+
+.PHONY: drift-fixture
+drift-fixture: .venv-train/train ## choose the images that `make drift-demo` sends (needs MNIST)
+	$(TRAIN)/python -m deploy.drift.fixture
+
+.PHONY: drift-demo
+drift-demo: .venv/dev ## see the drift alerts fire and clear, an hour in a minute (eight minutes)
+	$(call need,prometheus,https://prometheus.io/download)
+	$(SERVE)/python -m deploy.drift.demo
+
 .PHONY: mlflow
 mlflow: .venv-train/train ## open MLflow's pages on the local runs at http://127.0.0.1:5001
 	$(TRAIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port 5001
@@ -112,7 +160,8 @@ mlflow: .venv-train/train ## open MLflow's pages on the local runs at http://127
 .PHONY: lock
 lock: .venv/dev ## compile requirements/*.txt anew from pyproject.toml
 	$(LOCK) --extra serve -o requirements/serve.txt
-	$(LOCK) --extra serve --group dev -c requirements/serve.txt -o requirements/dev.txt
+	$(LOCK) --extra serve --extra tracing -c requirements/serve.txt -o requirements/tracing.txt
+	$(LOCK) --extra serve --extra tracing --group dev -c requirements/tracing.txt -o requirements/dev.txt
 	sed -nE '/^gunicorn==/d; s/^([a-z].*[^ ]) \\$$/\1/p' requirements/serve.txt > requirements/shared.in
 	$(LOCK) --extra train --group test -c requirements/shared.in -o requirements/train.txt
 	rm requirements/shared.in

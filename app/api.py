@@ -1,4 +1,4 @@
-"""The public API: /, /predict, /health and its parts, /model, /example.
+"""The public API: /, /predict, /feedback, /health and its parts, /model, /example.
 
 Turns requests into calls of the Classifier and its answers into responses. Errors are raised, and mapped in app.errors.
 """
@@ -9,38 +9,17 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask.typing import ResponseReturnValue
 
-from app import body, image
+from app import body, payload
 from app.config import Settings
+from app.feedback import Feedback
 from app.metrics import Metrics
 from app.model import Classifier
 
 JSON = "application/json"
-SEND = 'Send {"image": [784 numbers in 0..1]}, or {"images": [[784 numbers], ...]} for several.'
-
-
-class InvalidJson(Exception):
-    """The body is not JSON."""
-
-
-class InvalidRequest(Exception):
-    """The body is JSON of another shape than this path takes."""
-
-
-class BatchTooLarge(Exception):
-    """More images in one request than the service takes."""
-
-
-ABSENT = msgspec.Raw()
-
-
-class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of POST /predict: one of the two. An image is 784 numbers in 0..1, or 28 rows of 28."""
-
-    image: msgspec.Raw = ABSENT
-    images: msgspec.Raw = ABSENT
+_ENCODER = msgspec.json.Encoder()
 
 
 class Prediction(msgspec.Struct):
@@ -57,6 +36,15 @@ class Predictions(msgspec.Struct):
     predictions: list[Prediction]
 
 
+class Confirmation(msgspec.Struct):
+    """The answer to feedback: what was predicted, and whether that was the label."""
+
+    request_id: str
+    label: int
+    prediction: int
+    right: bool
+
+
 class Readiness:
     """Whether new requests should come here. The server turns it off when it begins to stop."""
 
@@ -67,10 +55,18 @@ class Readiness:
 class Api:
     """The views, with the objects that they work on."""
 
-    def __init__(self, settings: Settings, classifier: Classifier, metrics: Metrics, readiness: Readiness) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        classifier: Classifier,
+        metrics: Metrics,
+        feedback: Feedback,
+        readiness: Readiness,
+    ) -> None:
         self._settings = settings
         self._classifier = classifier
         self._metrics = metrics
+        self._feedback = feedback
         self._readiness = readiness
         self._manifest = msgspec.json.encode(classifier.bundle.manifest.to_dict())
         self._example = msgspec.json.encode({"image": classifier.bundle.golden.cases[0].image})
@@ -81,6 +77,7 @@ class Api:
         routes: dict[str, Callable[[], ResponseReturnValue]] = {
             "/": self.index,
             "/predict": self.predict,
+            "/feedback": self.feedback,
             "/health": self.health,
             "/health/live": self.live,
             "/health/ready": self.ready,
@@ -88,7 +85,7 @@ class Api:
             "/example": self.example,
         }
         for rule, view in routes.items():
-            method = "POST" if rule == "/predict" else "GET"
+            method = "POST" if rule in {"/predict", "/feedback"} else "GET"
             app.add_url_rule(rule, view_func=view, methods=[method])
             self._endpoints.append(f"{method} {rule}")
 
@@ -99,12 +96,23 @@ class Api:
     def predict(self) -> Response:
         """Classify one image or several."""
         data = body.read_json(request, self._settings.max_body_bytes)
-        parsed = parse_predict_request(data)
-        if parsed.images is not ABSENT:
-            images = parse_images(parsed.images, self._settings.max_batch)
+        parsed = payload.parse_predict_request(data)
+        if parsed.images is not payload.ABSENT:
+            images = payload.parse_images(parsed.images, self._settings.max_batch)
             return _answer(Predictions(self._classify(images)))
-        (prediction,) = self._classify(parse_image(parsed.image, "image")[np.newaxis])
+        (prediction,) = self._classify([payload.parse_image(parsed.image, "image")])
+        self._feedback.remember(g.request_id, prediction.prediction)
+        g.prediction = prediction
         return _answer(prediction)
+
+    def feedback(self) -> Response:
+        """Take the right digit for a request of one image, so that accuracy in production is counted."""
+        data = body.read_json(request, self._settings.max_body_bytes)
+        given = payload.parse_feedback(data)
+        prediction = self._feedback.confirm(given.request_id)
+        right = prediction == given.label
+        self._metrics.feedback(given.label, right)
+        return _answer(Confirmation(given.request_id, given.label, prediction, right))
 
     def health(self) -> ResponseReturnValue:
         """Say in one word whether requests should come here, as the original project did."""
@@ -128,68 +136,15 @@ class Api:
         """Answer a body that POST /predict takes: a real image of a digit."""
         return Response(self._example, mimetype=JSON)
 
-    def _classify(self, images: image.Images) -> list[Prediction]:
+    def _classify(self, given: list[payload.Image]) -> list[Prediction]:
+        images = np.stack([one.pixels for one in given])
         start = perf_counter()
         probabilities = self._classifier.predict(images)
-        self._metrics.prediction(probabilities, perf_counter() - start)
-        digits, rows = probabilities.argmax(axis=1).tolist(), probabilities.tolist()
-        return [Prediction(digit, row[digit], row) for digit, row in zip(digits, rows, strict=True)]
-
-
-def parse_predict_request(data: bytes) -> PredictRequest:
-    """Parse the body of POST /predict. Raises InvalidJson and InvalidRequest."""
-    if not data.strip():
-        raise InvalidJson(f"the body is empty. {SEND}")
-    parsed: PredictRequest = _decode(_PREDICT_REQUEST, data, "")
-    if (parsed.image is ABSENT) == (parsed.images is ABSENT):
-        found = "neither `image` nor `images`" if parsed.image is ABSENT else "both `image` and `images`"
-        raise InvalidRequest(f"the body has {found}. {SEND}")
-    return parsed
-
-
-def parse_images(raw: msgspec.Raw, limit: int) -> image.Images:
-    """Parse a list of images to float32 [n, 28, 28], n in 1..limit. Raises what parse_image does, and BatchTooLarge."""
-    images = _decode(_RAW_LIST, raw, "images")
-    if not images:
-        raise InvalidRequest(f"`images` is empty. {SEND}")
-    # First, because a single image sent as `images` is a list of 784, and the size of a batch is not its mistake.
-    first = parse_image(images[0], "images[0]")
-    if len(images) > limit:
-        raise BatchTooLarge(f"`images` holds {len(images)} images; at most {limit} are taken. Send several requests.")
-    return np.stack([first, *(parse_image(one, f"images[{index}]") for index, one in enumerate(images[1:], 1))])
-
-
-def parse_image(raw: msgspec.Raw, name: str) -> image.Images:
-    """Parse 784 numbers, or 28 rows of 28, to float32 [28, 28]. Raises InvalidJson, InvalidRequest and InvalidImage."""
-    try:
-        numbers = _decode(_NUMBERS, raw, name)
-    except InvalidRequest as error:
-        if "got `array`" not in str(error):
-            raise
-        return image.from_rows(_decode(_ROWS, raw, name), name)
-    return image.from_numbers(numbers, name)
-
-
-_PREDICT_REQUEST = msgspec.json.Decoder(PredictRequest)
-_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_NUMBERS = msgspec.json.Decoder(list[float])
-_ROWS = msgspec.json.Decoder(list[list[float]])
-_ENCODER = msgspec.json.Encoder()
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], data: bytes | msgspec.Raw, name: str) -> Any:
-    try:
-        return decoder.decode(data)
-    except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        where = f"`{name}{place.rstrip('`')}`" if name or place else "the body"
-        raise InvalidRequest(f"{where}: {what[0].lower()}{what[1:]}. {SEND}") from error
-    except RecursionError as error:
-        raise InvalidJson(f"the body is nested too deeply. {SEND}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidJson(
-            f"the body is not JSON that can be read: {error}. JSON has no NaN and no Infinity. {SEND}"
-        ) from error
+        self._metrics.predicted(len(given), perf_counter() - start)
+        predictions = [Prediction(int(row.argmax()), float(row.max()), row.tolist()) for row in probabilities]
+        for one, prediction in zip(given, predictions, strict=True):
+            self._metrics.image(one.kind, prediction.prediction, prediction.confidence, float(one.pixels.mean()))
+        return predictions
 
 
 def _answer(value: Any) -> Response:

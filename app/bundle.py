@@ -48,6 +48,11 @@ class Manifest:
         return str(self.model["sha256"])
 
     @property
+    def created_s(self) -> float:
+        """When it was made, in seconds since 1970."""
+        return datetime.fromisoformat(self.created).timestamp()
+
+    @property
     def dataset(self) -> str:
         return str(self.lineage["dataset"])
 
@@ -177,7 +182,25 @@ def _parse_manifest(data: bytes, path: Path) -> Manifest:
     }.items():
         if not isinstance(value[key], dict) or not set(inner) <= value[key].keys():
             raise BundleError(f"{path}: `{key}` must be an object with {' and '.join(inner)}.")
+    _check_reference(value["reference"], path)
     return Manifest(**value)
+
+
+def _check_reference(reference: Any, path: Path) -> None:
+    """Refuse a reference that live traffic cannot be compared with, bin by bin."""
+    expected = {"confidence": CONFIDENCE_EDGES, "intensity": INTENSITY_EDGES}
+    try:
+        fits = len(reference["class_ratio"]) == 10 and all(
+            tuple(reference[what]["upper_edges"]) == edges and len(reference[what]["ratio"]) == len(edges)
+            for what, edges in expected.items()
+        )
+    except (KeyError, TypeError):
+        fits = False
+    if not fits:
+        raise BundleError(
+            f"{path}: `reference` must hold 10 class ratios, and ratios of confidence and intensity for the histogram"
+            " edges of this version. Make the Bundle anew with `make bundle`."
+        )
 
 
 def _parse_golden(data: bytes, path: Path) -> Golden:

@@ -42,9 +42,18 @@ class Settings:
     connections: int = _setting(1000, "open connections a worker", low=1)
     keepalive_s: int = _setting(5, "seconds a connection may stay idle, or take to send its request's head", low=1)
     shutdown_s: int = _setting(20, "seconds that requests under way get to finish after SIGTERM", low=0)
+    queue_s: int = _setting(10, "seconds a large body may wait for its turn before it is refused with 503", low=1)
     max_body_bytes: int = _setting(4 * 1024 * 1024, "largest request body, in bytes", low=1)
     max_batch: int = _setting(128, "most images in one request", low=1)
+    feedback_requests: int = _setting(
+        65536, "requests whose digit is remembered for /feedback, 32 bytes each", low=8, high=2**24
+    )
+    feedback_s: int = _setting(3600, "seconds for which it is remembered", low=1)
     log_level: str = _setting("info", f"one of {', '.join(_LOG_LEVELS)}", choices=_LOG_LEVELS)
+    log_sample: float = _setting(1.0, "share of the successful requests that are logged; errors always are", high=1)
+    tracing: str = _setting("off", "on: send OpenTelemetry spans, as the OTEL_ variables say", choices=("off", "on"))
+    version: str = _setting("unknown", "version of the build, shown in the metrics; the image sets it")
+    revision: str = _setting("unknown", "commit of the build, shown in the metrics; the image sets it")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -75,9 +84,12 @@ def _parse(item: Any, text: str) -> Any:
         if text not in rule["choices"]:
             raise ValueError(f"must be one of {', '.join(rule['choices'])}")
         return text
-    if item.type is not int:
+    if item.type not in (int, float):
         return item.type(text)
-    if not (re.fullmatch(r"[0-9]{1,15}", text) and rule["low"] <= int(text) <= rule["high"]):
+    form, what = (
+        (r"[0-9]{1,15}", "a whole number") if item.type is int else (r"[0-9]{1,15}(\.[0-9]{1,15})?", "a number")
+    )
+    if not (re.fullmatch(form, text) and rule["low"] <= item.type(text) <= rule["high"]):
         bounds = f"in {rule['low']}..{rule['high']}" if rule["high"] < float("inf") else f"of at least {rule['low']}"
-        raise ValueError(f"must be a whole number {bounds}")
-    return int(text)
+        raise ValueError(f"must be {what} {bounds}")
+    return item.type(text)

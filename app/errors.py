@@ -9,17 +9,26 @@ import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from app import api, body, image
+from app import body, feedback, image, payload
 
 _STATUS: dict[type[Exception], tuple[int, str]] = {
-    api.InvalidJson: (400, "invalid_json"),
-    api.InvalidRequest: (400, "invalid_request"),
+    payload.InvalidJson: (400, "invalid_json"),
+    payload.InvalidRequest: (400, "invalid_request"),
     image.InvalidImage: (400, "invalid_image"),
     body.BrokenBody: (400, "broken_body"),
     body.BodyTooLarge: (413, "body_too_large"),
-    api.BatchTooLarge: (413, "batch_too_large"),
+    payload.BatchTooLarge: (413, "batch_too_large"),
     body.UnsupportedMediaType: (415, "unsupported_media_type"),
+    feedback.UnknownRequest: (404, "unknown_request"),
+    feedback.AlreadyConfirmed: (409, "already_confirmed"),
 }
+UNEXPECTED = "something went wrong here, not with your request. Report the request_id."
+# The code of every error that this service answers: of the table, of Flask's own, of app.worker's.
+CODES = (
+    *(code for _, code in _STATUS.values()),
+    *("not_found", "method_not_allowed", "internal_error"),
+    *("malformed", "overloaded"),
+)
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +64,14 @@ def _http(error: HTTPException) -> Response:
 def _unexpected(error: Exception) -> Response:
     """Log what we did not expect, and tell the caller no more than how to report it."""
     log.error("unexpected error", exc_info=error, extra={"request_id": g.request_id})
-    return _answer(500, "internal_error", "something went wrong here, not with your request. Report the request_id.")
+    return _answer(500, "internal_error", UNEXPECTED)
+
+
+def content(code: str, message: str, request_id: str) -> bytes:
+    """The one shape in which an error is told, as JSON."""
+    return msgspec.json.encode({"error": {"code": code, "message": message, "request_id": request_id}})
 
 
 def _answer(status: int, code: str, message: str) -> Response:
-    value = {"error": {"code": code, "message": message, "request_id": g.request_id}}
-    return Response(msgspec.json.encode(value), status, mimetype=api.JSON)
+    g.error = code
+    return Response(content(code, message, g.request_id), status, mimetype="application/json")

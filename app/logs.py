@@ -5,14 +5,19 @@ Imports no other module of app.
 
 import json
 import logging
+import os
 import re
 import traceback
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
 REQUEST_ID_HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_REQUESTS = logging.getLogger("app.request")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 
 
@@ -44,6 +49,35 @@ def config(level: str) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def captured(name: str) -> Iterator[None]:
+    """Log what libraries written in C print on standard error meanwhile, as lines of the logger of this name."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)  # what is more than a pipe holds is lost, rather than waited for
+    kept = os.dup(2)
+    os.dup2(writing, 2)
+    os.close(writing)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        with open(reading, errors="replace") as printed:  # noqa: PTH123  # a descriptor, no path
+            for line in printed.read().splitlines():
+                logging.getLogger(name).info(line)
+
+
 def request_id(given: str | None) -> str:
     """The caller's request id if it is 1 to 128 of A-Z a-z 0-9 . _ -, otherwise a new one."""
     return given if given and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def is_sampled(request_id: str, share: float) -> bool:
+    """Whether a request belongs to the share that is logged: decided by its id, so that every service decides alike."""
+    return share >= 1 or crc32(request_id.encode()) < share * 2**32
+
+
+def request(status: int, *, quiet: bool = False, **values: Any) -> None:
+    """Write the line of one request; a quiet one only where everything is logged."""
+    level = logging.ERROR if status >= 500 else logging.DEBUG if quiet else logging.INFO
+    _REQUESTS.log(level, "request", extra={"status": status, **values})

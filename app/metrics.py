@@ -1,87 +1,189 @@
 """Every metric object. Their names are public API: dashboards, alerts and load tests are checked against them.
 
-Each worker keeps its counts in files of PROMETHEUS_MULTIPROC_DIR; whoever scrapes gets the sum over all workers.
-Imports no other module of app.
+Each worker keeps its counts in files of PROMETHEUS_MULTIPROC_DIR; app.scrape sums them. No label ever takes a caller's
+text: every label's values come from a fixed list. Imports app.value and app.worker_metrics only.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-from wsgiref.simple_server import WSGIServer
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from app import value
+from app.worker_metrics import WorkerMetrics
+
+# Around the SLO of 50 ms: the model takes tens of microseconds, and what takes more than ten seconds is lost.
 LATENCY_BUCKETS_S = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+DIGITS = tuple(str(digit) for digit in range(10))
+KINDS = ("flat", "rows")
+PREDICT = "/predict"
+UNMATCHED = "unmatched"  # the route of a request that no rule takes
 
 
 class Metrics:
-    """What one application counts, in a registry of its own. No label ever takes a caller's text."""
+    """What one application counts, in a registry of its own."""
 
-    def __init__(self, confidence_edges: Iterable[float], registry: CollectorRegistry | None = None) -> None:
+    def __init__(
+        self,
+        confidence_edges: Iterable[float],
+        intensity_edges: Iterable[float],
+        reasons: Iterable[str],
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        """Make every metric. `reasons`: the codes of all errors; the edges are upper ones."""
+        value.install()
         self.registry = registry or CollectorRegistry()
-        self._requests = Counter(
+        self.in_progress = self._gauge("mnist_requests_in_progress", "Requests being read or answered", mode="livesum")
+        self._init_requests(tuple(reasons))
+        self._init_predictions(tuple(confidence_edges), tuple(intensity_edges))
+        self.worker = WorkerMetrics(self.registry)
+
+    def _init_requests(self, reasons: Sequence[str]) -> None:
+        self._requests = self._counter(
             "mnist_http_requests_total",
             "Requests answered, by method, URL rule and status",
             ("method", "route", "status"),
-            registry=self.registry,
         )
-        self._duration = Histogram(
+        # Looked up by plain dictionaries, which take half the time of `labels`.
+        self._answered: dict[tuple[str, str, int], Counter] = {}
+        self._took: dict[str, Histogram] = {}
+        # From the start, so that the first failure is an increase from 0, which `rate` sees.
+        for status in ("200", "500"):
+            self._requests.labels("POST", PREDICT, status)
+        self._duration = self._histogram(
             "mnist_http_request_duration_seconds",
             "Seconds from a request's head to its answer, by URL rule",
+            LATENCY_BUCKETS_S,
             ("route",),
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
         )
-        self._latency = Histogram(
-            "mnist_prediction_latency_seconds",
-            "Seconds the model took for one request's images",
-            buckets=LATENCY_BUCKETS_S,
-            registry=self.registry,
+        self._duration.labels(PREDICT)
+        self._rejected = self._counter(
+            "mnist_rejected_total", "Requests answered with an error, by its code", ("reason",)
         )
-        predictions = Counter(
-            "mnist_predictions_total", "Images classified, by predicted digit", ("digit",), registry=self.registry
+        self._reasons = {reason: self._rejected.labels(reason) for reason in (*reasons, "other")}
+        self._queue_wait = self._histogram(
+            "mnist_queue_wait_seconds",
+            "Seconds that a request, its head read, waited for its turn in its worker",
+            LATENCY_BUCKETS_S,
         )
-        self._predictions = [predictions.labels(str(digit)) for digit in range(10)]
-        self._confidence = Histogram(
+
+    def _init_predictions(self, confidence_edges: Sequence[float], intensity_edges: Sequence[float]) -> None:
+        self._latency = self._histogram(
+            "mnist_prediction_latency_seconds", "Seconds the model took for one request's images", LATENCY_BUCKETS_S
+        )
+        self._batch_size = self._histogram("mnist_batch_size", "Images in one prediction request", BATCH_BUCKETS)
+        self._inputs = _children(
+            self._counter("mnist_inputs_total", "Images, by the form in which they came", ("kind",)), KINDS
+        )
+        self._predictions = list(
+            _children(
+                self._counter("mnist_predictions_total", "Images classified, by predicted digit", ("digit",)), DIGITS
+            ).values()
+        )
+        self._confidence = self._histogram(
             "mnist_prediction_confidence",
             "Probability of the predicted digit, one observation an image",
-            buckets=tuple(confidence_edges),
-            registry=self.registry,
+            confidence_edges,
         )
-        # "max": every worker serves the same model, so one series stands for all of them.
-        self._model_info = Gauge(
-            "mnist_model_info",
-            "1, with the model that is served as labels",
-            ("version", "sha256", "dataset"),
-            multiprocess_mode="max",
-            registry=self.registry,
+        self._intensity = self._histogram(
+            "mnist_input_intensity", "Mean pixel in 0..1, one observation an image", intensity_edges
+        )
+        feedback = self._counter(
+            "mnist_feedback_total",
+            "Predictions confirmed, by the true digit and whether it was predicted",
+            ("label", "outcome"),
+        )
+        self._feedback = {
+            (int(label), right): feedback.labels(label, "right" if right else "wrong")
+            for label in DIGITS
+            for right in (True, False)
+        }
+
+    def build(self, version: str, revision: str) -> None:
+        """Say what is running."""
+        labels = {"version": version, "revision": revision, "python": platform.python_version()}
+        self._gauge("mnist_build_info", "1, with the build that is running as labels", tuple(labels)).labels(
+            **labels
+        ).set(1)
+
+    def model(self, version: str, sha256: str, dataset: str, created_s: float) -> None:
+        """Say which model is served, and when it was made, in seconds since 1970."""
+        labels = {"version": version, "sha256": sha256, "dataset": dataset}
+        self._gauge("mnist_model_info", "1, with the model that is served as labels", tuple(labels)).labels(
+            **labels
+        ).set(1)
+        self._gauge("mnist_model_created_timestamp_seconds", "When the model was made, seconds since 1970").set(
+            created_s
         )
 
-    def model(self, version: str, sha256: str, dataset: str) -> None:
-        """Say which model is served."""
-        self._model_info.labels(version, sha256, dataset).set(1)
+    def reference(self, reference: Mapping[str, Any]) -> None:
+        """Show what a manifest's `reference` says of the validation images, beside the live figures."""
+        ratio = self._gauge(
+            "mnist_reference_class_ratio", "Share of the validation images predicted as this digit", ("digit",)
+        )
+        for digit, share in zip(DIGITS, reference["class_ratio"], strict=True):
+            ratio.labels(digit).set(share)
+        for what in ("confidence", "intensity"):
+            bins = self._gauge(
+                f"mnist_reference_{what}_ratio",
+                f"Share of the validation images with {what} above `above`, up to `le`",
+                ("above", "le"),
+            )
+            edges = [float(edge) for edge in reference[what]["upper_edges"]]
+            for above, le, share in zip([0.0, *edges], edges, reference[what]["ratio"], strict=False):
+                bins.labels(above, le).set(share)
 
-    def request(self, method: str, route: str, status: int, duration_s: float) -> None:
-        """Count one answered request. `route` is the URL rule, never the path."""
-        self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
-        self._duration.labels(route).observe(duration_s)
+    def answered(self, method: str, route: str, status: int) -> None:
+        """Count one answer. `route` is the URL rule, never the path."""
+        key = (method if method in METHODS else "other", route, status)
+        if (counter := self._answered.get(key)) is None:
+            counter = self._answered[key] = self._requests.labels(*key)
+        counter.inc()
 
-    def prediction(self, probabilities: NDArray[np.float32], latency_s: float) -> None:
-        """Count one request's predictions, float [n, 10]."""
+    def took(self, route: str, duration_s: float) -> None:
+        """Count the time from a request's head to its answer."""
+        if (histogram := self._took.get(route)) is None:
+            histogram = self._took[route] = self._duration.labels(route)
+        histogram.observe(duration_s)
+
+    def rejected(self, reason: str) -> None:
+        """Count one request that was answered with an error."""
+        self._reasons.get(reason, self._reasons["other"]).inc()
+
+    def waited(self, duration_s: float) -> None:
+        """Count the time that a request waited for its turn."""
+        self._queue_wait.observe(duration_s)
+
+    def predicted(self, images: int, latency_s: float) -> None:
+        """Count one request's turn in the model."""
         self._latency.observe(latency_s)
-        for digit, confidence in zip(
-            probabilities.argmax(axis=1).tolist(), probabilities.max(axis=1).tolist(), strict=True
-        ):
-            self._predictions[digit].inc()
-            self._confidence.observe(confidence)
+        self._batch_size.observe(images)
+
+    def image(self, kind: str, digit: int, confidence: float, intensity: float) -> None:
+        """Count one image: its form, the predicted digit and its probability, and the mean pixel in 0..1."""
+        self._inputs[kind].inc()
+        self._predictions[digit].inc()
+        self._confidence.observe(confidence)
+        self._intensity.observe(intensity)
+
+    def feedback(self, label: int, right: bool) -> None:
+        """Count one confirmed prediction."""
+        self._feedback[label, right].inc()
+
+    def _counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: Sequence[str] = (), mode: str = "max") -> Gauge:
+        # "max": what is the same in every worker is one series.
+        return Gauge(name, text, labels, multiprocess_mode=mode, registry=self.registry)  # type: ignore[arg-type]
 
 
-def serve(host: str, port: int, folder: Path) -> WSGIServer:
-    """Answer scrapes with the sum over the workers, who count in `folder`. Raises OSError if the port is taken."""
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(folder))
-    server, _ = start_http_server(port, host, registry)
-    return server
+def _children(counter: Counter, values: Iterable[str]) -> dict[str, Counter]:
+    """The counter of each label value, made now: so all are there from the start, and counting looks none up."""
+    return {value: counter.labels(value) for value in values}

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -50,9 +51,11 @@ def serving_environment(**settings: Any) -> dict[str, str]:
 class Server:
     """A real gunicorn with the champion, on free ports of 127.0.0.1."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, environment: dict[str, str] | None = None, **settings: Any) -> None:
         self.port, self.metrics_port = free_port(), free_port()
-        environment = serving_environment(port=self.port, metrics_port=self.metrics_port, **settings)
+        environment = serving_environment(port=self.port, metrics_port=self.metrics_port, **settings) | (
+            environment or {}
+        )
         command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.conf.py"]
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
         self.log: list[str] = []
@@ -63,6 +66,7 @@ class Server:
         assert self.process.poll() is None, self.log
         # The socket listens by now: the kernel holds this request until a worker answers it.
         assert self.request("GET", "/health/ready")[0] == 200
+        self.until(lambda: self.metrics()["mnist_workers"] == settings.get("workers", 2))
 
     def _read_log(self) -> None:
         for line in self.process.stderr:
@@ -96,6 +100,21 @@ class Server:
             connection.request("GET", "/metrics")
             lines = connection.getresponse().read().decode().splitlines()
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Look until something holds, while the server runs."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not holds():
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+
+    def worker_pids(self) -> list[int]:
+        """The pid of every worker that was ever started, in this order."""
+        return [int(line.rpartition("pid: ")[2].rstrip('"}\n')) for line in list(self.log) if "Booting worker" in line]
+
+    def requests_logged(self) -> list[dict[str, Any]]:
+        """The log's lines of requests."""
+        return [one for one in map(json.loads, list(self.log)) if one["message"] == "request"]
 
     def stop(self, with_signal: int = signal.SIGTERM) -> int:
         self.process.send_signal(with_signal)

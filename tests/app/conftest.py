@@ -47,8 +47,8 @@ def start_server():
     """A function that starts a server with the settings it is given; all are stopped after the test."""
     servers: list[Server] = []
 
-    def start(**settings):
-        servers.append(Server(**settings))
+    def start(environment=None, **settings):
+        servers.append(Server(environment, **settings))
         return servers[-1]
 
     yield start

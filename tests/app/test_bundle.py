@@ -25,7 +25,7 @@ def test_what_is_written_is_read(tmp_path):
         name="test",
         input_shape=[-1, 784],
         metrics={"accuracy": 0.5},
-        reference={},
+        reference=bundle.read(CHAMPION).manifest.reference,
         lineage={"dataset": "digits"},
     )
     assert bundle.read(tmp_path / "new") == written
@@ -107,3 +107,21 @@ def test_manifest_cannot_point_outside_its_folder(folder):
 def test_golden_that_is_none_is_refused(folder, golden):
     with pytest.raises(BundleError, match=r"golden.json"):
         bundle._parse_golden(json.dumps(golden).encode(), folder / "golden.json")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda reference: reference.clear(),
+        lambda reference: reference["class_ratio"].pop(),
+        lambda reference: reference["confidence"]["upper_edges"].pop(0),
+        lambda reference: reference["intensity"]["ratio"].pop(),
+        lambda reference: reference.update(intensity=None),
+    ],
+)
+def test_reference_that_live_traffic_cannot_be_compared_with_is_refused(folder, spoil):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    spoil(manifest["reference"])
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match="`reference` must hold 10 class ratios"):
+        bundle.read(folder)

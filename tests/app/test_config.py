@@ -10,8 +10,8 @@ def test_nothing_set_gives_the_defaults():
 
 
 def test_values_are_typed():
-    settings = Settings.from_env({"MNIST_PORT": "8080", "MNIST_MODEL_DIR": "/models/a", "MNIST_LOG_LEVEL": "debug"})
-    assert (settings.port, settings.model_dir.name, settings.log_level) == (8080, "a", "debug")
+    settings = Settings.from_env({"MNIST_PORT": "8080", "MNIST_MODEL_DIR": "/models/a", "MNIST_LOG_SAMPLE": "0.25"})
+    assert (settings.port, settings.model_dir.name, settings.log_sample) == (8080, "a", 0.25)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,10 @@ def test_values_are_typed():
         ("MNIST_PORT", " 5", "whole number"),
         ("MNIST_PORT", "\u0665", "whole number"),
         ("MNIST_MAX_BATCH", "9" * 5000, "of at least 1"),
+        ("MNIST_LOG_SAMPLE", "1.1", "a number in 0..1"),
+        ("MNIST_LOG_SAMPLE", "-0.1", "a number in 0..1"),
+        ("MNIST_LOG_SAMPLE", "nan", "a number in 0..1"),
+        ("MNIST_LOG_SAMPLE", "1e-2", "a number in 0..1"),
         ("MNIST_WORKERS", "", "must not be empty"),
         ("MNIST_HOST", " ", "must not be empty"),
         ("MNIST_MODEL_DIR", "", "must not be empty"),

@@ -14,10 +14,10 @@ import pytest
 from tests.serving import CHAMPION, ROOT, START_TIMEOUT_S, free_port, serving_environment
 
 
-def fails_to_start(**settings):
+def fails_to_start(_shell="exec", **settings):
     """Start the service; give what it says when it ends, which it must do by itself and with an exit code."""
     environment = serving_environment(**{"port": free_port(), "metrics_port": free_port(), **settings})
-    command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.conf.py"]
+    command = ["bash", "-c", f"{_shell} {sys.executable} -m gunicorn -c app/gunicorn.conf.py"]
     ended = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S
     )
@@ -89,6 +89,12 @@ def test_taken_metrics_port():
 
 def test_metrics_folder_that_cannot_be_written(tmp_path):
     assert "Set MNIST_METRICS_DIR" in fails_to_start(metrics_dir=tmp_path / "none")
+
+
+def test_no_room_for_feedback():
+    """A file may not grow as large as it must, which a full file system does too."""
+    message = fails_to_start(feedback_requests=2**20, _shell="ulimit -f 8192; exec")
+    assert "no room for MNIST_FEEDBACK_REQUESTS=1048576: [Errno " in message
 
 
 def test_nothing_is_left_behind(start_server, tmp_path):

@@ -10,14 +10,14 @@ import pytest
 import yaml
 
 from app.config import Settings
-from tests.serving import ROOT
+from tests.serving import ROOT, Server
 
 HELM = os.environ.get("HELM", "helm")
 CHART = ROOT / "helm" / "mnist-api"
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
-# Settings that the chart decides itself: they belong to its ports, volumes and mounts.
-OWN = {"host", "port", "metrics_port", "metrics_dir", "model_dir"}
+# Settings that the chart or the image decides itself: they belong to its ports, volumes and mounts, or to the build.
+OWN = {"host", "port", "metrics_port", "metrics_dir", "model_dir", "version", "revision"}
 
 
 def helm_template(*arguments):
@@ -67,7 +67,7 @@ def test_defaults_render_what_is_on_by_default():
     [
         ("autoscaling.enabled=true", "HorizontalPodAutoscaler"),
         ("serviceMonitor.enabled=true", "ServiceMonitor"),
-        ("prometheusRule.enabled=true", "PrometheusRule"),
+        ("prometheusRule.enabled=true,prometheusRule.runbookUrl=http://a/R.md", "PrometheusRule"),
         ("dashboards.enabled=true", "ConfigMap"),
         ("ingress.enabled=true,ingress.hosts[0]=a.example.org", "Ingress"),
         ("httpRoute.enabled=true,httpRoute.parentRefs[0].name=gateway", "HTTPRoute"),
@@ -160,11 +160,14 @@ def environment(container):
     return {one["name"]: one.get("value") for one in container["env"]}
 
 
-def test_settings_become_environment_as_the_service_reads_them():
+def test_settings_become_environment_as_the_service_reads_them(tmp_path):
     """Rendered and read back: large numbers are not written as 4.194304e+06, and nothing is unknown."""
-    rendered = environment(api_of(render("settings.max_batch=7", "settings.log_level=debug")))
+    values = tmp_path / "values.yaml"
+    values.write_text("settings: {max_batch: 7, log_level: debug, log_sample: 0.25}")
+    rendered = environment(api_of(render(values=[values])))
     settings = Settings.from_env({name: value for name, value in rendered.items() if name.startswith("MNIST_")})
-    assert (settings.max_batch, settings.log_level, settings.max_body_bytes) == (7, "debug", 4 * 1024 * 1024)
+    assert (settings.max_batch, settings.log_level, settings.log_sample) == (7, "debug", 0.25)
+    assert settings.max_body_bytes == 4 * 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -231,17 +234,32 @@ def test_canary_gets_its_share():
     assert [(one["name"], one["weight"]) for one in rule["backendRefs"]] == [("release-mnist-api", 90), ("other", 10)]
 
 
+WATCHED = (
+    "serviceMonitor.enabled=true,dashboards.enabled=true",
+    "prometheusRule.enabled=true,prometheusRule.runbookUrl=https://git.example.org/RUNBOOK.md",
+)
+
+
 def test_prometheus_objects_have_the_labels_that_are_selected():
-    rendered = render("serviceMonitor.enabled=true,prometheusRule.enabled=true,dashboards.enabled=true")
+    rendered = render(*WATCHED)
     assert rendered["ServiceMonitor"]["metadata"]["labels"]["release"] == "prometheus"
     assert rendered["PrometheusRule"]["metadata"]["labels"]["release"] == "prometheus"
     assert rendered["ConfigMap"]["metadata"]["labels"]["grafana_dashboard"] == "1"
     selected = rendered["ServiceMonitor"]["spec"]["selector"]["matchLabels"]
     assert selected.items() <= rendered["Service"]["metadata"]["labels"].items()
     assert {port["name"] for port in rendered["Service"]["spec"]["ports"]} == {"http", "metrics"}
-    assert rendered["PrometheusRule"]["spec"]["groups"]
     for text in rendered["ConfigMap"]["data"].values():
         assert json.loads(text)["panels"]
+
+
+def test_rules_watch_this_release_and_are_otherwise_those_of_the_file():
+    text = (CHART / "files" / "alerts.yaml").read_text()
+    assert "{{ $labels.job }}" in text  # Prometheus', for Helm to leave alone
+    mine = text.replace('job="mnist-api"', 'namespace="space", job="release-mnist-api"')
+    mine = mine.replace("RUNBOOK.md#", "https://git.example.org/RUNBOOK.md#")
+    rendered = render(*WATCHED)
+    assert rendered["PrometheusRule"]["spec"] == yaml.safe_load(mine)
+    assert rendered["Service"]["metadata"]["name"] == "release-mnist-api"
 
 
 @pytest.mark.parametrize(
@@ -263,6 +281,8 @@ def test_prometheus_objects_have_the_labels_that_are_selected():
         (("autoscaling.minReplicas=11",), "autoscaling.minReplicas is more than autoscaling.maxReplicas"),
         (("ingress.enabled=true",), "name at least one host"),
         (("httpRoute.enabled=true",), "name the gateway"),
+        (("prometheusRule.enabled=true",), "set prometheusRule.runbookUrl to the address at which deploy/RUNBOOK.md"),
+        (("prometheusRule.runbookUrl=RUNBOOK.md",), "does not match pattern"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_with_a_sentence(values, message):
@@ -327,11 +347,15 @@ def test_values_file_is_a_delta(path):
     assert render(values=[path])
 
 
-def test_metrics_in_alerts_and_dashboards_exist():
-    source = (ROOT / "app" / "metrics.py").read_text()
-    used = set()
-    for path in [CHART / "files" / "alerts.yaml", *(CHART / "files" / "dashboards").glob("*.json")]:
-        used |= set(re.findall(r"\bmnist_[a-z_]+", path.read_text()))
-    assert used
-    for name in used:
-        assert re.sub(r"_(bucket|count|sum)$", "", name) in source
+def test_metrics_in_alerts_dashboards_and_runbook_exist():
+    server = Server(workers=1)
+    try:
+        served = {sample.partition("{")[0] for sample in server.metrics()}
+    finally:
+        server.stop()
+    served |= {re.sub(r"_(bucket|count|sum)$", "", name) for name in served}
+    texts = [CHART / "files" / "alerts.yaml", ROOT / "deploy" / "RUNBOOK.md"]
+    for path in [*texts, *(CHART / "files" / "dashboards").glob("*.json")]:
+        used = set(re.findall(r"\bmnist_[a-z_]+", path.read_text()))
+        assert used, path
+        assert used <= served, path

@@ -11,20 +11,26 @@ from tests.serving import ROOT
 SHARED_WITH_TRAINING = {"app.bundle", "app.image", "app.model"}
 # What each module of app may import of app. A module that is not here may import nothing of it.
 ALLOWED = {
-    "app.main": {"body", "config", "bundle", "model", "api", "errors", "metrics", "logs"},
-    "app.api": {"body", "config", "image", "metrics", "model"},
-    "app.errors": {"api", "body", "image"},
+    "app.main": {
+        *("api", "body", "bundle", "config", "counts", "errors", "feedback", "logs", "metrics", "model", "trace"),
+    },
+    "app.api": {"body", "config", "feedback", "metrics", "model", "payload"},
+    "app.payload": {"image"},
+    "app.errors": {"body", "feedback", "image", "payload"},
+    "app.metrics": {"value", "worker_metrics"},
     "app.model": {"bundle"},
     "app.fetch": {"bundle"},
-    "app.gunicorn.conf": {"config", "logs", "metrics"},
+    "app.worker": {"counts", "errors", "logs", "trace"},
+    "app.gunicorn.conf": {"config", "counts", "logs", "scrape"},
 }
 HEAVY = {  # package -> the only modules that may import it
     "tensorflow": {"training.augment", "training.export", "training.fit", "training.network"},
     "keras": {"training.augment", "training.export", "training.fit", "training.network", "training.pipeline"},
     "mlflow": {"training.tracking"},
     "sklearn": {"training.data"},
-    "flask": {"app.api", "app.body", "app.errors", "app.main"},
-    "prometheus_client": {"app.metrics"},
+    "flask": {"app.api", "app.body", "app.errors", "app.main", "app.trace"},
+    "prometheus_client": {"app.metrics", "app.scrape", "app.value", "app.worker_metrics"},
+    "opentelemetry": {"app.trace"},
     "gevent": {"app.worker"},
     "gunicorn": {"app.worker"},
     "ai_edge_litert": {"app.model"},
@@ -71,7 +77,9 @@ def test_app_is_empty_of_code():
     assert len(ast.parse((ROOT / "app" / "__init__.py").read_text()).body) == 1
 
 
-@pytest.mark.parametrize("module", ["app.bundle", "app.image", "app.model", "app.config", "app.logs"])
+@pytest.mark.parametrize(
+    "module", ["app.bundle", "app.image", "app.model", "app.config", "app.logs", "app.counts", "app.trace"]
+)
 def test_import_brings_no_flask_and_prints_nothing(module):
     code = f"import sys, {module}; assert 'flask' not in sys.modules and 'prometheus_client' not in sys.modules"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

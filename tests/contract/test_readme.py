@@ -114,11 +114,14 @@ def test_missing_python_is_one_message(tmp_path):
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.parametrize("target", ["image", "test-image", "kind", "kind-down", "e2e", "test-chart"])
+@pytest.mark.parametrize(
+    "target",
+    ["image", "test-image", "kind", "kind-down", "e2e", "test-chart", "test-alerts", "observe", "observe-local"],
+)
 def test_missing_tool_is_one_message_that_says_how_to_get_it(tmp_path, target):
     make = shutil.which("make")
     ended = subprocess.run(
-        [make, target, "-o", ".venv/dev"],
+        [make, target, "-o", ".venv/dev", "-o", ".venv/serve"],
         cwd=ROOT,
         env={"PATH": str(tmp_path)},
         capture_output=True,
@@ -126,7 +129,7 @@ def test_missing_tool_is_one_message_that_says_how_to_get_it(tmp_path, target):
         check=False,
     )
     assert ended.returncode != 0
-    assert re.fullmatch(r"(docker|kind|helm) is missing\. Get it: https://\S+\n", ended.stdout), (
+    assert re.fullmatch(r"(docker|kind|helm|prometheus|promtool) is missing\. Get it: https://\S+\n", ended.stdout), (
         ended.stdout + ended.stderr
     )
 

@@ -107,10 +107,13 @@ def test_holds_the_service_compiled(files):
     assert "/srv/deploy/model/model.tflite" in files
 
 
-def test_predicts_read_only_without_network_or_capabilities(container):
+def test_predicts_read_only_without_network_or_capabilities(container, image):
     answer, _, metrics = docker("exec", container, "python", "-c", ASK).stdout.partition("\n")
     assert json.loads(answer)["prediction"] == 7
     assert 'mnist_predictions_total{digit="7"} 1.0' in metrics
+    labels = image["Config"]["Labels"]
+    build = (labels["org.opencontainers.image.revision"], labels["org.opencontainers.image.version"])
+    assert f'revision="{build[0]}",version="{build[1]}"}} 1.0' in metrics
 
 
 def test_sigterm_ends_it_with_0(container):
@@ -125,6 +128,26 @@ def test_wrong_setting_ends_it_with_one_message():
     assert ended.returncode == 1
     assert ended.stderr.startswith("mnist-api cannot start: wrong settings:")
     assert "Traceback" not in ended.stderr
+
+
+def test_tracing_is_refused_where_its_packages_are_not():
+    ended = docker("run", "--rm", "--env", "MNIST_TRACING=on", IMAGE, check=False)
+    assert ended.returncode == 1
+    assert "--build-arg REQUIREMENTS=tracing" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_image_with_tracing_serves():
+    """As the message above says. Its spans find no collector here, and that stops no answer."""
+    traced, build = f"{IMAGE}-traced", "BUILD_ARGS=--build-arg REQUIREMENTS=tracing"
+    subprocess.run(["make", "image", f"IMAGE={traced}", build], cwd=ROOT, check=True, timeout=600)
+    serves = 'gunicorn -c app/gunicorn.conf.py & until python -c "$ASK" 2>/dev/null; do :; done; kill $! && wait $!'
+    command = ["--env", "MNIST_TRACING=on", "--env", f"ASK={ASK}", "--entrypoint", "sh", traced, "-ec", serves]
+    try:
+        ended = docker("run", "--rm", "--read-only", "--network", "none", *command)
+        assert json.loads(ended.stdout.partition("\n")[0])["prediction"] == 7
+    finally:
+        docker("image", "rm", traced)
 
 
 def test_same_commit_gives_the_same_layers(image):

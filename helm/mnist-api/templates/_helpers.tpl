@@ -48,8 +48,14 @@ seccompProfile:
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) }}{{ fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}{{ end }}
 {{- if and .Values.ingress.enabled (not .Values.ingress.hosts) }}{{ fail "ingress.enabled: name at least one host in ingress.hosts" }}{{ end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}{{ fail "httpRoute.enabled: name the gateway in httpRoute.parentRefs" }}{{ end }}
+{{- if and .Values.prometheusRule.enabled (not .Values.prometheusRule.runbookUrl) }}{{ fail "prometheusRule.enabled: set prometheusRule.runbookUrl to the address at which deploy/RUNBOOK.md of your copy of the repository can be read" }}{{ end }}
 {{- end }}
 
 {{- define "mnist-api.modelDir" -}}
 {{- if eq .Values.model.source "url" }}/model/bundle{{ else }}{{ printf "/model/%s" .Values.model.path | trimSuffix "/" }}{{ end }}
+{{- end }}
+
+{{- /* A setting as the service reads it: Helm would write 4194304 as 4.194304e+06. */ -}}
+{{- define "mnist-api.plain" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
