@@ -13,9 +13,9 @@ import time
 import limits
 import models
 import release
-from tools import NAMESPACE, Failed, kubectl, run, sh
+import watch
+from tools import CLUSTER, NAMESPACE, Failed, kubectl, run, sh
 
-CLUSTER = "mnist-e2e"
 IMAGE = os.environ.get("IMAGE", "mnist-api")
 NODE_IMAGE = os.environ.get("NODE_IMAGE", "")
 
@@ -28,10 +28,11 @@ def make_cluster() -> None:
     spoilt = "FROM mnist-api:e2e\nUSER 0\nRUN printf x >>/srv/deploy/model/model.tflite\nUSER 65532:65532\n"
     sh("docker build --quiet --tag mnist-api:e2e-spoilt -", spoilt)
     sh(f"kind load docker-image --name {CLUSTER} mnist-api:e2e mnist-api:e2e-spoilt")
-    for name in (NAMESPACE, "e2e-helm3", "load", "stranger"):
+    namespaces = (NAMESPACE, "e2e-helm3", "load", "monitoring", "stranger")
+    for name in namespaces:
         sh(f"kubectl create namespace {name}")
     models.fill_claim()
-    for name in (NAMESPACE, "e2e-helm3", "load", "stranger"):
+    for name in namespaces:
         sh(f"kubectl label namespace {name} pod-security.kubernetes.io/enforce=restricted")
     kubectl("create configmap e2e --from-file deploy/e2e/load.py --from-file deploy/e2e/flood.py", "load")
     if limits.METRICS_SERVER:
@@ -51,6 +52,8 @@ STEPS = (
     limits.network_policy,
     limits.autoscaling,
     limits.memory,
+    watch.prometheus,
+    watch.runbook,
     release.uninstall,
 )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 HELM, HELM3 = os.environ.get("HELM", "helm"), os.environ.get("HELM3", "helm3")
+CLUSTER = "mnist-e2e"
 NAMESPACE, RELEASE, SERVICE = "e2e", "mnist", "mnist-mnist-api"
 BASE = f"{RELEASE} helm/mnist-api --values deploy/values/kind.yaml --set image.tag=e2e"
 
@@ -111,9 +112,9 @@ def phase_at_end(name: str, namespace: str, timeout_s: float = 60) -> str:
 
 
 @contextlib.contextmanager
-def forwarded(target: str, port: int) -> Iterator[Callable[..., tuple[int, str]]]:
+def forwarded(target: str, port: int, namespace: str = NAMESPACE) -> Iterator[Callable[..., tuple[int, str]]]:
     """Forward a port, and give a function that asks: method, path and JSON body in, status and text out."""
-    with forwarding(f"kubectl --namespace {NAMESPACE} port-forward {target} {PORT}:{port}"):
+    with forwarding(f"kubectl --namespace {namespace} port-forward {target} {PORT}:{port}"):
 
         def ask(method: str, path: str, body: Any = None) -> tuple[int, str]:
             connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
