@@ -4,7 +4,9 @@ import gzip
 import http.client
 import json
 import math
+import os
 import shutil
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -90,9 +92,19 @@ def prometheus(services, tmp_path_factory):
         running.until(Prometheus.is_ready)
         with ThreadPoolExecutor(len(services)) as pool:
             list(pool.map(send_traffic, services, range(len(services))))
+        crash_workers(services[0])
+        running.until(lambda started: started.values('ALERTS{alertname="MnistApiRestarts", alertstate="firing"}'))
         yield running
     finally:
         running.stop()
+
+
+def crash_workers(server):
+    """Kill more workers than is usual, so that there is an alert to be seen."""
+    for _ in range(4):
+        pid = server.worker_pids()[-1]
+        os.kill(pid, signal.SIGKILL)
+        server.until(lambda killed=pid: server.worker_pids()[-1] != killed and server.metrics()["mnist_workers"] == 2)
 
 
 def send_traffic(server, seed):
