@@ -43,6 +43,26 @@ test-train: .venv-train/train ## run the tests of training
 test-mnist: .venv-train/train ## train the mlp on MNIST and check what it and the champion reach (a minute)
 	$(TRAIN)/python -m pytest tests/mnist $(ARGS)
 
+.PHONY: lint
+lint: .venv/dev ## check style, types and scripts
+	$(SERVE)/ruff check .
+	$(SERVE)/ruff format --check .
+	$(SERVE)/mypy
+	$(SERVE)/shellcheck .ci/run
+
+.PHONY: train
+train: .venv-train/train ## train, track in MLflow, write a Bundle (ARGS="--arch cnn"; ARGS=--help lists all)
+	$(TRAIN)/python -m training $(ARGS)
+
+.PHONY: bundle
+bundle: .venv-train/train ## turn a Keras model into a Bundle: KERAS=path/to/mnist_model.h5
+	@test -n '$(KERAS)' || { echo 'Name the model: make bundle KERAS=path/to/mnist_model.h5'; exit 2; }
+	$(TRAIN)/python -m training --from-keras '$(KERAS)' $(ARGS)
+
+.PHONY: mlflow
+mlflow: .venv-train/train ## open MLflow's pages on the local runs at http://127.0.0.1:5001
+	$(TRAIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port 5001
+
 .PHONY: image
 image: ## build the serving image (IMAGE=name:tag)
 	$(call need,docker,https://docs.docker.com/get-docker)
@@ -59,12 +79,6 @@ test-image: image .venv/dev ## build the image and test it: contents, size, read
 test-chart: .venv/dev ## test the chart's rendering (HELM=helm3 for Helm 3)
 	$(call need,$(HELM),https://helm.sh/docs/intro/install)
 	HELM='$(HELM)' $(SERVE)/python -m pytest tests/chart $(ARGS)
-
-.PHONY: test-alerts
-test-alerts: .venv/dev ## test rules and alerts with promtool
-	$(call need,promtool,https://prometheus.io/download)
-	$(call need,$(HELM),https://helm.sh/docs/intro/install)
-	HELM='$(HELM)' $(SERVE)/python -m pytest tests/alerts $(ARGS)
 
 .PHONY: kind
 kind: cluster-tools image ## run the service in a cluster of three nodes on this machine
@@ -84,6 +98,13 @@ kind-down: ## delete what `make kind` and an interrupted `make e2e` made
 e2e: cluster-tools image ## prove the chart's promises on a real cluster of its own (six minutes; KEEP=1 keeps it)
 	IMAGE='$(IMAGE)' HELM='$(HELM)' NODE_IMAGE='$(NODE_IMAGE)' $(PYTHON) deploy/e2e/run.py
 
+.PHONY: cluster-tools
+cluster-tools:
+	$(call need,docker,https://docs.docker.com/get-docker)
+	$(call need,kind,https://kind.sigs.k8s.io/docs/user/quick-start)
+	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools)
+	$(call need,$(HELM),https://helm.sh/docs/intro/install)
+
 .PHONY: observe
 observe: compose-tools image ## run the service, Prometheus and Grafana in containers, at http://127.0.0.1:3000 (Ctrl-C stops them)
 	@printf '  %-12s http://127.0.0.1:%s\n' Grafana 3000 Prometheus 9090 'the service' 5000 'its metrics' 9464/metrics
@@ -95,50 +116,30 @@ observe-local: .venv/serve ## the same without containers and Grafana: the servi
 	$(call need,prometheus,https://prometheus.io/download)
 	@exec $(SERVE)/python -m deploy.observe $(ARGS)
 
-.PHONY: dashboards
-dashboards: .venv/dev ## write the dashboards into the chart anew, after a change in deploy/grafana or of the alerts
-	$(SERVE)/python -m deploy.grafana
-
 .PHONY: compose-tools
 compose-tools:
 	$(call need,docker,https://docs.docker.com/get-docker)
 	@docker compose version >/dev/null 2>&1 || { echo 'docker compose is missing. Get it: https://docs.docker.com/compose/install'; exit 1; }
 
-.PHONY: cluster-tools
-cluster-tools:
-	$(call need,docker,https://docs.docker.com/get-docker)
-	$(call need,kind,https://kind.sigs.k8s.io/docs/user/quick-start)
-	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools)
-	$(call need,$(HELM),https://helm.sh/docs/intro/install)
+.PHONY: dashboards
+dashboards: .venv/dev ## write the dashboards into the chart anew, after a change in deploy/grafana or of the alerts
+	$(SERVE)/python -m deploy.grafana
 
-.PHONY: footprint
-footprint: .venv/dev ## measure the service's size, memory, start and stop
-	$(SERVE)/python loadtests/footprint.py
+.PHONY: test-alerts
+test-alerts: .venv/dev ## test rules and alerts with promtool
+	$(call need,promtool,https://prometheus.io/download)
+	$(call need,$(HELM),https://helm.sh/docs/intro/install)
+	HELM='$(HELM)' $(SERVE)/python -m pytest tests/alerts $(ARGS)
 
 .PHONY: test-observe
 test-observe: .venv/dev ## run every query of dashboards and alerts on a real Prometheus that watched the service
 	$(call need,prometheus,https://prometheus.io/download)
 	$(SERVE)/python -m pytest tests/observe $(ARGS)
 
-.PHONY: overhead
-overhead: .venv/dev ## measure what metrics and log lines cost a request, and a scrape (a minute)
-	$(SERVE)/python -m loadtests.observability
-
-.PHONY: lint
-lint: .venv/dev ## check style, types and scripts
-	$(SERVE)/ruff check .
-	$(SERVE)/ruff format --check .
-	$(SERVE)/mypy
-	$(SERVE)/shellcheck .ci/run
-
-.PHONY: train
-train: .venv-train/train ## train, track in MLflow, write a Bundle (ARGS="--arch cnn"; ARGS=--help lists all)
-	$(TRAIN)/python -m training $(ARGS)
-
-.PHONY: bundle
-bundle: .venv-train/train ## turn a Keras model into a Bundle: KERAS=path/to/mnist_model.h5
-	@test -n '$(KERAS)' || { echo 'Name the model: make bundle KERAS=path/to/mnist_model.h5'; exit 2; }
-	$(TRAIN)/python -m training --from-keras '$(KERAS)' $(ARGS)
+.PHONY: drift-demo
+drift-demo: .venv/dev ## see the drift alerts fire and clear, an hour in a minute (eight minutes)
+	$(call need,prometheus,https://prometheus.io/download)
+	$(SERVE)/python -m deploy.drift.demo
 
 .PHONY: drift-simulation
 drift-simulation: .venv-train/train ## choose the drift alerts' thresholds for this champion, from simulated months (minutes; needs MNIST)
@@ -148,14 +149,13 @@ drift-simulation: .venv-train/train ## choose the drift alerts' thresholds for t
 drift-fixture: .venv-train/train ## choose the images that `make drift-demo` sends (needs MNIST)
 	$(TRAIN)/python -m deploy.drift.fixture
 
-.PHONY: drift-demo
-drift-demo: .venv/dev ## see the drift alerts fire and clear, an hour in a minute (eight minutes)
-	$(call need,prometheus,https://prometheus.io/download)
-	$(SERVE)/python -m deploy.drift.demo
+.PHONY: footprint
+footprint: .venv/dev ## measure the service's size, memory, start and stop
+	$(SERVE)/python loadtests/footprint.py
 
-.PHONY: mlflow
-mlflow: .venv-train/train ## open MLflow's pages on the local runs at http://127.0.0.1:5001
-	$(TRAIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port 5001
+.PHONY: overhead
+overhead: .venv/dev ## measure what metrics and log lines cost a request, and a scrape (a minute)
+	$(SERVE)/python -m loadtests.observability
 
 .PHONY: lock
 lock: .venv/dev ## compile requirements/*.txt anew from pyproject.toml
