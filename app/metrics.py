@@ -51,8 +51,8 @@ class Metrics:
         self._answered: dict[tuple[str, str, int], Counter] = {}
         self._took: dict[str, Histogram] = {}
         # From the start, so that the first failure is an increase from 0, which `rate` sees.
-        for status in ("200", "500"):
-            self._requests.labels("POST", PREDICT, status)
+        for labels in (("POST", PREDICT, "200"), ("POST", PREDICT, "500"), ("other", UNMATCHED, "503")):
+            self._requests.labels(*labels)
         self._duration = self._histogram(
             "mnist_http_request_duration_seconds",
             "Seconds from a request's head to its answer, by URL rule",

@@ -39,7 +39,9 @@ def test_model_info_names_the_model(classifier, sample):
 
 def test_first_failure_is_an_increase(app):
     """A series that begins with 1 shows Prometheus no increase."""
-    assert {"method": "POST", "route": "/predict", "status": "500"} in labels_of(app, "mnist_http_requests_total")
+    counted = labels_of(app, "mnist_http_requests_total")
+    assert {"method": "POST", "route": "/predict", "status": "500"} in counted
+    assert {"method": "other", "route": "unmatched", "status": "503"} in counted
     assert {"reason": "internal_error"} in labels_of(app, "mnist_rejected_total")
 
 
