@@ -52,9 +52,10 @@ def prometheus() -> None:
     start_prometheus(configuration(monitor), rules)
     with asked() as ask:
         wait_until(lambda: ask("count(up == 1)") == len(pods()), "every pod is scraped", 90)
-        send_predictions(100)
         answered = f'sum(mnist_http_requests_total{{namespace="{NAMESPACE}", job="{SERVICE}", route="/predict"}})'
-        wait_until(lambda: ask(answered) == 100, "the pods' metrics have arrived", 30)
+        before = ask(answered)
+        send_predictions(100)
+        wait_until(lambda: ask(answered) == before + 100, "each of 100 predictions is counted", 30)
         require(ask("sum(mnist_workers)") == len(pods()), "one worker a pod")
         require(ask("count(count by (pod) (mnist_model_info))") == len(pods()), "the name of each pod")
         wait_until(lambda: ask(f'sum(mnist:predictions:increase1h{{job="{SERVICE}"}})') > 0, "a recorded rule", 60)
