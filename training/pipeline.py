@@ -11,20 +11,24 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import keras
 
 from app.bundle import Bundle
 from app.image import PIXELS, from_bytes
+from app.model import Engine
 from training import tracking
 from training.config import TrainConfig
+from training.corruptions import accuracies
 from training.data import Dataset, load
 from training.evaluate import Report
 from training.export import ExportError, export
 from training.fit import fit
 
 BUNDLE = "bundle"
+CORRUPTED_SEVERITY = 3  # as hard as MNIST-C's
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "mlflow")
 
 
@@ -51,10 +55,11 @@ def run(config: TrainConfig, out: Path, data_dir: Path | None = None) -> Bundle:
             model.save(folder / "model.keras")
             _save_h5(model, folder / "mnist_model.h5")
             _write_json(folder / "config.json", asdict(config))
-            _write_report(folder, dataset, bundle, report, history)
+            corrupted = _corrupted(bundle, dataset)
+            _write_report(folder, dataset, bundle, report, history, corrupted)
         # Only now, so that a tracking server that has gone away meanwhile does not cost the trained model.
         tracked.log_model(model, from_bytes(dataset.test.images[:10]).reshape(-1, PIXELS))
-        tracked.log_result(_test_metrics(report), {"model_sha256": bundle.manifest.sha256}, out)
+        tracked.log_result(_metrics(report, corrupted), {"model_sha256": bundle.manifest.sha256}, out)
     return bundle
 
 
@@ -71,7 +76,7 @@ def bundle_keras(path: Path, out: Path, dataset: Dataset) -> Bundle:
     with _new_folder(out) as folder:
         lineage = _lineage(_git()) | {"train_config": None, "mlflow_run_id": None, "keras_file": path.name}
         bundle, report = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage)
-        _write_report(folder, dataset, bundle, report, [])
+        _write_report(folder, dataset, bundle, report, [], _corrupted(bundle, dataset))
     return bundle
 
 
@@ -100,15 +105,21 @@ def _save_h5(model: keras.Model, path: Path) -> None:
 
 
 def _write_report(
-    folder: Path, dataset: Dataset, bundle: Bundle, report: Report, history: list[dict[str, float]]
+    folder: Path,
+    dataset: Dataset,
+    bundle: Bundle,
+    report: Report,
+    history: list[dict[str, float]],
+    corrupted: dict[str, float],
 ) -> None:
-    """Write the report: what the model is, how it learnt, and its one measurement on the test split."""
+    """Write the report: the model, how it learnt, its one measurement on the test split, and on corrupted images."""
     values = {
         "model": bundle.manifest.name,
         "sha256": bundle.manifest.sha256,
         "dataset": dataset.name,
         "history": history,
         "test": asdict(report),
+        "corrupted": {"split": "validation", "severity": CORRUPTED_SEVERITY, "accuracy": corrupted},
     }
     _write_json(folder / "report.json", values)
 
@@ -117,8 +128,14 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n")
 
 
-def _test_metrics(report: Report) -> dict[str, float]:
+def _corrupted(bundle: Bundle, dataset: Dataset) -> dict[str, float]:
+    """The accuracy on validation images by the kind of their corruption, measured with the code that serves."""
+    return accuracies(Engine(bundle.model).predict, dataset.validation, CORRUPTED_SEVERITY)
+
+
+def _metrics(report: Report, corrupted: dict[str, float]) -> dict[str, float]:
     return {
+        "validation_corrupted_accuracy": fmean(corrupted.values()),
         "test_accuracy": report.accuracy,
         "test_worst_class_recall": report.worst_class_recall,
         "test_ece": report.ece,

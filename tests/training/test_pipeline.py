@@ -16,6 +16,7 @@ from tests.training.conftest import training_environment
 from training import data
 from training.__main__ import main
 from training.config import TrainConfig
+from training.corruptions import accuracies
 from training.export import to_litert
 from training.fit import fit
 
@@ -77,6 +78,16 @@ def test_report_is_that_of_the_bundle_on_the_test_split(finished):
     assert len(report["history"]) == 3
 
 
+def test_report_says_what_is_read_of_corrupted_validation_images(finished):
+    report = json.loads((finished.out / "report.json").read_text())
+    digits = data.load("digits")
+    served = model.load(finished.out / "bundle").predict
+    corrupted = report["corrupted"]
+    assert (corrupted["split"], corrupted["severity"]) == ("validation", 3)
+    assert corrupted["accuracy"] == accuracies(served, digits.validation, severity=3)
+    assert min(corrupted["accuracy"].values()) < report["test"]["accuracy"]
+
+
 def test_progress_is_shown(finished):
     assert "Epoch 3/3" in finished.process.stdout
     assert "val_accuracy" in finished.process.stdout
@@ -88,7 +99,8 @@ def test_mlflow_holds_parameters_metrics_and_tags(finished, tracked):
     assert tracked.data.params == {
         name: str(value) for name, value in asdict(TrainConfig(dataset="digits", epochs=3)).items()
     }
-    assert {"test_accuracy", "test_worst_class_recall", "test_ece"} <= tracked.data.metrics.keys()
+    wanted = {"test_accuracy", "test_worst_class_recall", "test_ece", "validation_corrupted_accuracy"}
+    assert wanted <= tracked.data.metrics.keys()
     manifest = bundle.read(finished.out / "bundle").manifest
     assert tracked.data.metrics["test_accuracy"] == manifest.metrics["accuracy"]
     assert tracked.data.tags["model_sha256"] == manifest.sha256
