@@ -59,6 +59,10 @@ bundle: .venv-train/train ## turn a Keras model into a Bundle: KERAS=path/to/mni
 	@test -n '$(KERAS)' || { echo 'Name the model: make bundle KERAS=path/to/mnist_model.h5'; exit 2; }
 	$(TRAIN)/python -m training --from-keras '$(KERAS)' $(ARGS)
 
+.PHONY: gate-simulation
+gate-simulation: .venv-train/train ## show how often the Gate passes worse candidates and fails equal ones (minutes)
+	OPENBLAS_NUM_THREADS=1 $(TRAIN)/python -m training.gate_simulation
+
 .PHONY: mlflow
 mlflow: .venv-train/train ## open MLflow's pages on the local runs at http://127.0.0.1:5001
 	$(TRAIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port 5001
