@@ -10,8 +10,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from app.image import PIXELS, from_bytes
+from app.image import PIXELS, SIDE, from_bytes
+from app.model import CLASSES
 from training import network
+from training.augment import augmented
 from training.config import TrainConfig
 from training.data import Dataset, Split
 
@@ -25,18 +27,12 @@ def fit(config: TrainConfig, dataset: Dataset, on_epoch: OnEpoch) -> keras.Model
     """
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    model = network.build(config)
-    model.compile(
-        optimizer=keras.optimizers.Adam(_learning_rate(config, len(dataset.train))),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    images, labels = _flat(dataset.train)
+    with _precision(config.precision):
+        model = network.build(config)
+    model.compile(optimizer=_optimizer(config, len(dataset.train)), loss=_loss(config), metrics=["accuracy"])
     with _ctrl_c_between_batches() as stop_if_asked:
         model.fit(
-            images,
-            labels,
-            batch_size=config.batch_size,
+            **_training_data(config, dataset.train),
             epochs=config.epochs,
             validation_data=_flat(dataset.validation),
             callbacks=[
@@ -47,7 +43,7 @@ def fit(config: TrainConfig, dataset: Dataset, on_epoch: OnEpoch) -> keras.Model
             ],
             verbose=1 if sys.stdout.isatty() else 2,  # a bar that moves for people, a line an epoch for logs
         )
-    return model
+    return _in_float32(model, config)
 
 
 @contextlib.contextmanager
@@ -73,8 +69,69 @@ def _flat(split: Split) -> tuple[Any, Any]:
     return from_bytes(split.images).reshape(-1, PIXELS), split.labels
 
 
+def _training_data(config: TrainConfig, split: Split) -> dict[str, Any]:
+    """What `fit` trains on: the images as they are, or bent anew at each epoch."""
+    images, labels = _flat(split)
+    if config.augment == "none":
+        return {"x": images, "y": labels, "batch_size": config.batch_size}
+
+    def bend(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        bent = augmented(tf.reshape(batch[0], (-1, SIDE, SIDE)), tf.stack([config.seed, step]))
+        return tf.reshape(bent, (-1, PIXELS)), batch[1]
+
+    # Counted over all epochs, so that each bends its images otherwise.
+    batches = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(labels), seed=config.seed)
+    steps = _steps_an_epoch(config, len(labels))
+    endless = batches.batch(config.batch_size).repeat().enumerate().map(bend).prefetch(2)
+    return {"x": endless, "steps_per_epoch": steps}
+
+
+def _loss(config: TrainConfig) -> Any:
+    if not config.label_smoothing:
+        return "sparse_categorical_crossentropy"
+
+    def smoothed(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+        one_hot = tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), CLASSES)
+        return keras.losses.categorical_crossentropy(one_hot, probabilities, label_smoothing=config.label_smoothing)
+
+    return smoothed
+
+
+def _optimizer(config: TrainConfig, images: int) -> keras.Optimizer:
+    average = {"use_ema": True, "ema_momentum": config.average} if config.average else {}
+    return keras.optimizers.Adam(_learning_rate(config, images), weight_decay=config.weight_decay or None, **average)
+
+
 def _learning_rate(config: TrainConfig, images: int) -> Any:
     if config.lr_decay == "none":
         return config.learning_rate
-    steps = config.epochs * -(-images // config.batch_size)
-    return keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
+    steps = config.epochs * _steps_an_epoch(config, images)
+    if not config.warmup_steps:
+        return keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - config.warmup_steps), warmup_target=config.learning_rate, warmup_steps=config.warmup_steps
+    )
+
+
+def _steps_an_epoch(config: TrainConfig, images: int) -> int:
+    return -(-images // config.batch_size)
+
+
+@contextlib.contextmanager
+def _precision(name: str) -> Iterator[None]:
+    """Build layers that compute in this precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _in_float32(model: keras.Model, config: TrainConfig) -> keras.Model:
+    """The same network computing in float32, which is what is exported and served."""
+    if config.precision == "float32":
+        return model
+    served = network.build(config)
+    served.set_weights(model.get_weights())
+    return served

@@ -1,0 +1,99 @@
+"""Augmentation, and training with it: other images each time, the same ones from the same seed."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from training import data
+from training.augment import augmented
+from training.config import TrainConfig
+from training.fit import fit
+
+CONFIG = TrainConfig(
+    arch="cnn6",
+    dataset="digits",
+    epochs=1,
+    batch_size=25,
+    learning_rate=0.01,
+    lr_decay="cosine",
+    warmup_steps=2,
+    weight_decay=0.01,
+    average=0.5,
+    label_smoothing=0.05,
+    augment="affine",
+    precision="mixed_bfloat16",
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    whole = data.load("digits")
+    return replace(whole, train=data.Split(whole.train.images[:100], whole.train.labels[:100]))
+
+
+@pytest.fixture(scope="module")
+def images(digits):
+    return np.float32(digits.train.images) / 255
+
+
+def bent(images, *seed):
+    return augmented(tf.constant(images), tf.constant(seed)).numpy()
+
+
+def test_images_stay_images(images):
+    found = bent(images, 0, 0)
+    assert (found.shape, found.dtype) == (images.shape, np.float32)
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_each_image_is_bent_its_own_way_and_again_by_the_same_seed(images):
+    same = np.repeat(images[:1], 20, axis=0)
+    found = bent(same, 3, 4)
+    assert len({one.tobytes() for one in found}) == 20
+    assert np.array_equal(found, bent(same, 3, 4))
+    assert not np.array_equal(found, bent(same, 3, 5))
+    assert not np.array_equal(found, bent(same, 4, 4))
+
+
+def test_digits_stay_about_where_and_as_large_as_they_were(images):
+    """On average: turned, bent and moved in all directions, but by no more than a hand would."""
+    found = bent(images, 0, 1)
+    place = np.arange(28) - 13.5
+    for axis in (1, 2):
+        shifts = [(one.sum(axis=3 - axis) * place).sum(axis=1) / one.sum(axis=(1, 2)) for one in (images, found)]
+        moved = shifts[1] - shifts[0]
+        assert abs(moved.mean()) < 0.5
+        assert 0.5 < moved.std() < 2.5
+    ink = found.sum(axis=(1, 2)) / images.sum(axis=(1, 2))
+    assert 0.9 < ink.mean() < 1.1
+    assert 0.02 < ink.std() < 0.3
+
+
+def test_training_with_every_option_repeats_itself_and_ends_in_float32(digits):
+    first, second = (fit(CONFIG, digits, lambda *_: None) for _ in range(2))
+    assert keras.config.dtype_policy().name == "float32"
+    assert {layer.compute_dtype for layer in first.layers} == {"float32"}
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+SMALL = replace(CONFIG, arch="mlp", hidden_units=8, precision="float32")
+
+
+@pytest.fixture(scope="module")
+def weights(digits):
+    return fit(SMALL, digits, lambda *_: None).get_weights()[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"augment": "none"}, {"label_smoothing": 0.0}, {"average": 0.0}, {"weight_decay": 0.0}, {"warmup_steps": 0}],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_option_matters(digits, weights, change):
+    without = fit(replace(SMALL, **change), digits, lambda *_: None)
+    assert not np.array_equal(weights, without.get_weights()[0])

@@ -1,0 +1,43 @@
+"""Augmentation: digits as other hands would write them, by small random affine maps of each image at each epoch."""
+
+import math
+
+import tensorflow as tf
+
+from app.image import SIDE
+
+ROTATION_SD_DEGREES = 7.0
+SCALE_SD = 0.07  # of the logarithm of the size
+STRETCH_SD = 0.035  # of the logarithm of width over height
+SHEAR_SD = 0.07  # the slant, as a tangent
+SHIFT_PIXELS = 2.0  # at most, in each direction
+
+
+def augmented(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Bend each image its own way. float32 [n, 28, 28] -> the same; the same seed, int [2], gives the same images."""
+    transforms = _output_to_input(tf.shape(images)[0], seed)
+    bent = tf.raw_ops.ImageProjectiveTransformV3(
+        images=images[..., tf.newaxis],
+        transforms=transforms,
+        output_shape=[SIDE, SIDE],
+        fill_value=0.0,
+        fill_mode="CONSTANT",
+        interpolation="BILINEAR",
+    )
+    return bent[..., 0]
+
+
+def _output_to_input(n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Random maps about the middle of the image, in the eight numbers that ImageProjectiveTransform takes: [n, 8]."""
+    normal = tf.random.stateless_normal([4, n], seed)
+    angle = normal[0] * (ROTATION_SD_DEGREES * math.pi / 180)
+    size, stretch, shear = tf.exp(normal[1] * SCALE_SD), tf.exp(normal[2] * STRETCH_SD), normal[3] * SHEAR_SD
+    shift = tf.random.stateless_uniform([2, n], seed + 1, -SHIFT_PIXELS, SHIFT_PIXELS)
+    cos, sin = tf.cos(angle), tf.sin(angle)
+    xx, xy = cos * stretch / size, (cos * shear - sin) / stretch / size
+    yx, yy = sin * stretch / size, (sin * shear + cos) / stretch / size
+    middle = (SIDE - 1) / 2
+    x = middle + shift[0] - (xx + xy) * middle
+    y = middle + shift[1] - (yx + yy) * middle
+    zero = tf.zeros_like(x)
+    return tf.stack([xx, xy, x, yx, yy, y, zero, zero], axis=1)
