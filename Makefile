@@ -43,6 +43,10 @@ test-train: .venv-train/train ## run the tests of training
 test-mnist: .venv-train/train ## train the mlp on MNIST and check what it and the champion reach (a minute)
 	$(TRAIN)/python -m pytest tests/mnist $(ARGS)
 
+.PHONY: test-tracking
+test-tracking: .venv-train/train ## train on a real MLflow server, and compare with a local run (a minute)
+	$(TRAIN)/python -m pytest tests/tracking $(ARGS)
+
 .PHONY: lint
 lint: .venv/dev ## check style, types and scripts
 	$(SERVE)/ruff check .
