@@ -159,7 +159,7 @@ drift-fixture: .venv-train/train ## choose the images that `make drift-demo` sen
 
 .PHONY: footprint
 footprint: .venv/dev ## measure the service's size, memory, start and stop
-	$(SERVE)/python loadtests/footprint.py
+	$(SERVE)/python -m loadtests.footprint
 
 .PHONY: overhead
 overhead: .venv/dev ## measure what metrics and log lines cost a request, and a scrape (a minute)

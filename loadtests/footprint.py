@@ -4,14 +4,11 @@ Prints each figure beside its limit. Sizes decide the exit code; times are print
 machine as well.
 """
 
-import http.client
 import json
 import os
 import re
-import signal
 import socket
 import statistics
-import subprocess
 import sys
 import sysconfig
 import time
@@ -19,7 +16,8 @@ from contextlib import ExitStack, closing
 from importlib.metadata import distributions
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from loadtests.service import ROOT, Service
+
 SITE_PACKAGES_LIMIT_MB = 190
 WORKER_LIMIT_MB = 80
 START_GOAL_S = 1.0
@@ -30,64 +28,22 @@ SLOW_CONNECTIONS = 200
 HONEST_REQUESTS = 50
 
 
-class Service:
-    """The service with the champion on two free ports, in a process group of its own."""
-
-    def __init__(self, **settings: str) -> None:
-        self.port, metrics_port = free_port(), free_port()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_")}
-        environment |= {"MNIST_PORT": str(self.port), "MNIST_METRICS_PORT": str(metrics_port), **settings}
-        command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.conf.py"]
+def predict(service: Service, body: bytes, times: int) -> list[float]:
+    """Send requests, each on a connection of its own; give the seconds that each took."""
+    taken = []
+    for _ in range(times):
         started = time.perf_counter()
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-        self._await_ready()
-        self.start_s = time.perf_counter() - started
-
-    def _await_ready(self) -> None:
-        while self.process.poll() is None:
-            try:
-                self.get("/health/ready")
-            except ConnectionRefusedError:
-                time.sleep(0.005)
-            else:
-                return
-        raise SystemExit("the service does not start: see `make run`")
-
-    def get(self, path: str) -> bytes:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-            connection.request("GET", path)
-            return connection.getresponse().read()
-
-    def predict(self, body: bytes, times: int) -> list[float]:
-        """Send requests, each on a connection of its own; give the seconds that each took."""
-        taken = []
-        for _ in range(times):
-            started = time.perf_counter()
-            with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
-                connection.request("POST", "/predict", body)
-                answer = connection.getresponse()
-                assert json.loads(answer.read())["prediction"] == 0, "a wrong answer"
-            taken.append(time.perf_counter() - started)
-        return taken
-
-    def worker_mb(self) -> list[float]:
-        """Resident megabytes of each worker."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        pages = [int(Path(f"/proc/{child}/statm").read_text().split()[1]) for child in children]
-        return [count * os.sysconf("SC_PAGE_SIZE") / 1e6 for count in pages]
-
-    def stop(self) -> float:
-        """Stop as Ctrl-C does; give the seconds it took."""
-        started = time.perf_counter()
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
-        return time.perf_counter() - started
+        with closing(service.connect()) as connection:
+            connection.request("POST", "/predict", body)
+            answer = connection.getresponse()
+            assert json.loads(answer.read())["prediction"] == 0, "a wrong answer"
+        taken.append(time.perf_counter() - started)
+    return taken
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def site_packages_mb() -> float:
@@ -104,13 +60,13 @@ def site_packages_mb() -> float:
 
 def honest_seconds(service: Service, body: bytes) -> tuple[float, float]:
     """Median seconds of an honest request, without and with 200 connections that stay half-sent."""
-    alone = statistics.median(service.predict(body, HONEST_REQUESTS))
+    alone = statistics.median(predict(service, body, HONEST_REQUESTS))
     with ExitStack() as stack:
         for index in range(SLOW_CONNECTIONS):
             slow = stack.enter_context(closing(socket.create_connection(("127.0.0.1", service.port))))
             if index % 2:
                 slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Le")
-        return alone, statistics.median(service.predict(body, HONEST_REQUESTS))
+        return alone, statistics.median(predict(service, body, HONEST_REQUESTS))
 
 
 def main() -> int:
@@ -122,11 +78,11 @@ def main() -> int:
         service = Service()
         starts.append(service.start_s)
         stops.append(service.stop())
-    service = Service(MNIST_KEEPALIVE_S="600")
+    service = Service(keepalive_s=600)
     try:
         body = service.get("/example")
-        service.predict(body, REQUESTS)
-        worker = max(service.worker_mb())
+        predict(service, body, REQUESTS)
+        worker = max(map(resident_mb, service.workers()))
         alone, beside_slow = honest_seconds(service, body)
     finally:
         service.stop()

@@ -3,25 +3,21 @@
 Each pair of services is asked in turns in one run, on loopback, and only the ratios count. For Linux; `make overhead`.
 """
 
-import http.client
-import json
 import os
 import signal
-import socket
 import statistics
-import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
+from loadtests.service import TIMEOUT_S, Service
+
 ROUNDS = 30
 REQUESTS = 500
 SCRAPES = 100
 REPLACED = 200
-START_TIMEOUT_S = 30
 LIMIT_METRICS = 0.05
 WITH_METRICS, WITHOUT = "app.main:from_environment()", "loadtests.observability:without_metrics()"
 
@@ -45,28 +41,15 @@ def without_metrics() -> Any:
     return main.from_environment()
 
 
-class Service:
-    """A gunicorn with the champion on free ports of loopback, and one connection to it."""
+class Measured(Service):
+    """A service of as many workers as are asked for, all of them running, and one connection to it."""
 
     def __init__(self, application: str, workers: int = 1, **settings: Any) -> None:
-        self.port, self.metrics_port = free_port(), free_port()
-        given = {"port": self.port, "metrics_port": self.metrics_port, "workers": workers, **settings}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_")}
-        environment |= {f"MNIST_{name.upper()}": str(value) for name, value in given.items()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.conf.py", application],
-            cwd=ROOT,
-            env=environment,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_until(lambda: answers(self.port) and len(self.workers()) == workers)
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        super().__init__(application, workers=workers, **settings)
+        wait_until(lambda: len(self.workers()) == workers)
+        self.connection = self.connect()
 
-    def workers(self) -> list[int]:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
-
-    def cpu_us(self, body: str) -> float:
+    def cpu_us(self, body: bytes) -> float:
         """CPU microseconds of the worker for one of REQUESTS predictions."""
         (worker,) = self.workers()
         before = cpu_ns(worker)
@@ -80,7 +63,7 @@ class Service:
         times = []
         for _ in range(SCRAPES):
             start = perf_counter()
-            content = get(self.metrics_port, "/metrics")
+            content = self.get("/metrics", self.metrics_port)
             times.append(perf_counter() - start)
         return statistics.median(times) * 1000, len(content)
 
@@ -90,41 +73,18 @@ class Service:
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: len(self.workers()) == len(old) and not set(old) & set(self.workers()))
 
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(START_TIMEOUT_S)
 
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until(holds: Any) -> None:
-    deadline = monotonic() + START_TIMEOUT_S
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = monotonic() + TIMEOUT_S
     while not holds():
-        assert monotonic() < deadline, "the service did not start"
-
-
-def answers(port: int) -> bool:
-    try:
-        return bool(get(port, "/health/ready"))
-    except OSError:
-        return False
-
-
-def get(port: int, path: str) -> bytes:
-    with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
-        connection.request("GET", path)
-        return connection.getresponse().read()
+        assert monotonic() < deadline, "the workers did not start"
 
 
 def cpu_ns(pid: int) -> int:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
-def more_cpu(name: str, dear: Service, cheap: Service, body: str) -> float:
+def more_cpu(name: str, dear: Measured, cheap: Measured, body: bytes) -> float:
     """Print and give what `dear` takes more than `cheap`, as a share: the median over rounds in turns."""
     for service in (dear, cheap):
         service.cpu_us(body)
@@ -143,13 +103,13 @@ def main() -> int:
     """Measure, print, and give 1 if metrics cost more than they may."""
     print(f"{ROUNDS} rounds of {REQUESTS} requests each, in turns")
     services = {
-        "metrics": Service(WITH_METRICS, log_sample=0),
-        "neither": Service(WITHOUT, log_sample=0),
-        "log": Service(WITH_METRICS, log_sample=1),
+        "metrics": Measured(WITH_METRICS, log_sample=0),
+        "neither": Measured(WITHOUT, log_sample=0),
+        "log": Measured(WITH_METRICS, log_sample=1),
     }
-    crowd = Service(WITH_METRICS, workers=8, log_sample=0)
+    crowd = Measured(WITH_METRICS, workers=8, log_sample=0)
     try:
-        body = json.dumps({"image": json.loads(get(crowd.port, "/example"))["image"]})
+        body = crowd.get("/example")
         share = more_cpu("metrics", services["metrics"], services["neither"], body)
         more_cpu("log lines", services["log"], services["metrics"], body)
         crowd.replace_workers()

@@ -20,6 +20,7 @@ from tools import (
     SERVICE,
     apply,
     forwarded,
+    forwarding,
     free_port,
     is_ready,
     kubectl,
@@ -180,22 +181,18 @@ def runbook() -> None:
     port = free_port()
     environment = {"NAMESPACE": NAMESPACE, "RELEASE": RELEASE, "PROMETHEUS": f"http://127.0.0.1:{port}"}
     forward = f"kubectl --namespace monitoring port-forward pod/prometheus {port}:9090"
-    with subprocess.Popen(forward.split(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as forwarding:
-        try:
-            require(forwarding.stdout is not None and "Forwarding" in forwarding.stdout.readline(), forward)
-            for block in dict.fromkeys(blocks):
-                ended = subprocess.run(
-                    ["bash", "-euo", "pipefail", "-c", setup + block],
-                    cwd=ROOT,
-                    env=os.environ | environment,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                    timeout=COMMAND_TIMEOUT_S,
-                )
-                require(ended.returncode == 0, f"{block}\n{ended.stdout[-1500:]}{ended.stderr[-1500:]}")
-        finally:
-            forwarding.terminate()
+    with forwarding(forward):
+        for block in dict.fromkeys(blocks):
+            ended = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", setup + block],
+                cwd=ROOT,
+                env=os.environ | environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=COMMAND_TIMEOUT_S,
+            )
+            require(ended.returncode == 0, f"{block}\n{ended.stdout[-1500:]}{ended.stderr[-1500:]}")
     wait_until(lambda: bool(pods()) and all(map(is_ready, pods())), "every pod is ready after the runbook", 60)
     run("kubectl delete namespace monitoring --wait=false")
     say(f"all {len(dict.fromkeys(blocks))} blocks of commands in the runbook work as they stand")
