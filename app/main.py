@@ -15,7 +15,7 @@ from app.api import Api, Readiness
 from app.bundle import CONFIDENCE_EDGES, INTENSITY_EDGES, BundleError
 from app.config import Settings
 from app.feedback import Feedback
-from app.metrics import METHODS, UNMATCHED, Metrics
+from app.metrics import UNMATCHED, Metrics, known_method
 from app.model import Classifier
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _log(settings: Settings, route: str, status: int, duration_s: float, sha256:
         "request_id": g.request_id,
         "trace_id": g.trace.trace_id,
         "span_id": g.trace.span_id,
-        "method": request.method if request.method in METHODS else "other",
+        "method": known_method(request.method),
         "route": route,
         "duration_ms": round(duration_s * 1000, 3),
     }

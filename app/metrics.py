@@ -21,6 +21,12 @@ DIGITS = tuple(str(digit) for digit in range(10))
 KINDS = ("flat", "rows")
 PREDICT = "/predict"
 UNMATCHED = "unmatched"  # the route of a request that no rule takes
+OTHER = "other"  # what stands for every word of a caller's that is in no list
+
+
+def known_method(method: str) -> str:
+    """The method, if it is one of HTTP's usual ones."""
+    return method if method in METHODS else OTHER
 
 
 class Metrics:
@@ -51,7 +57,7 @@ class Metrics:
         self._answered: dict[tuple[str, str, int], Counter] = {}
         self._took: dict[str, Histogram] = {}
         # From the start, so that the first failure is an increase from 0, which `rate` sees.
-        for labels in (("POST", PREDICT, "200"), ("POST", PREDICT, "500"), ("other", UNMATCHED, "503")):
+        for labels in (("POST", PREDICT, "200"), ("POST", PREDICT, "500"), (OTHER, UNMATCHED, "503")):
             self._requests.labels(*labels)
         self._duration = self._histogram(
             "mnist_http_request_duration_seconds",
@@ -63,7 +69,7 @@ class Metrics:
         self._rejected = self._counter(
             "mnist_rejected_total", "Requests answered with an error, by its code", ("reason",)
         )
-        self._reasons = {reason: self._rejected.labels(reason) for reason in (*reasons, "other")}
+        self._reasons = {reason: self._rejected.labels(reason) for reason in (*reasons, OTHER)}
         self._queue_wait = self._histogram(
             "mnist_queue_wait_seconds",
             "Seconds that a request, its head read, waited for its turn in its worker",
@@ -138,7 +144,7 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int) -> None:
         """Count one answer. `route` is the URL rule, never the path."""
-        key = (method if method in METHODS else "other", route, status)
+        key = (known_method(method), route, status)
         if (counter := self._answered.get(key)) is None:
             counter = self._answered[key] = self._requests.labels(*key)
         counter.inc()
@@ -151,7 +157,7 @@ class Metrics:
 
     def rejected(self, reason: str) -> None:
         """Count one request that was answered with an error."""
-        self._reasons.get(reason, self._reasons["other"]).inc()
+        self._reasons.get(reason, self._reasons[OTHER]).inc()
 
     def waited(self, duration_s: float) -> None:
         """Count the time that a request waited for its turn."""

@@ -21,6 +21,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from app import errors, logs, trace
 from app.counts import mark_ended
+from app.metrics import OTHER, UNMATCHED
 
 _LINGER_S = 2.0
 _LINGER_BYTES = 1024 * 1024
@@ -127,7 +128,7 @@ class Worker(GeventWorker):
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(content)}\r\n{logs.REQUEST_ID_HEADER}: {request_id}\r\n{retry}\r\n"
         )
-        self.metrics.answered("other", "unmatched", status)
+        self.metrics.answered(OTHER, UNMATCHED, status)
         self.metrics.rejected(code)
         logs.request(status, request_id=request_id, error=code)
         try:

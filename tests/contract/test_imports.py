@@ -20,7 +20,7 @@ ALLOWED = {
     "app.metrics": {"value", "worker_metrics"},
     "app.model": {"bundle"},
     "app.fetch": {"bundle"},
-    "app.worker": {"counts", "errors", "logs", "trace"},
+    "app.worker": {"counts", "errors", "logs", "metrics", "trace"},
     "app.gunicorn.conf": {"config", "counts", "logs", "scrape"},
 }
 HEAVY = {  # package -> the only modules that may import it
