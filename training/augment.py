@@ -1,4 +1,7 @@
-"""Augmentation: digits as other hands would write them, by small random affine maps of each image at each epoch."""
+"""Augmentation: digits as other hands and pens would write them, each image its own way at each epoch.
+
+Slant, size, place and turn vary by affine maps, the width of strokes by morphology.
+"""
 
 import math
 
@@ -11,10 +14,16 @@ SCALE_SD = 0.07  # of the logarithm of the size
 STRETCH_SD = 0.035  # of the logarithm of width over height
 SHEAR_SD = 0.07  # the slant, as a tangent
 SHIFT_PIXELS = 2.0  # at most, in each direction
+WIDTH_SD = 0.3  # of the way to strokes two pixels wider or thinner
+THINNEST, WIDEST = -0.6, 1.0  # at most; strokes of MNIST are two to four pixels wide, and must not vanish
 
 
 def augmented(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Bend each image its own way. float32 [n, 28, 28] -> the same; the same seed, int [2], gives the same images."""
+    """Write each image its own way. float32 [n, 28, 28] -> the same; the same seed, int [2], gives the same images."""
+    return _pens(_bent(images, seed), seed + 2)
+
+
+def _bent(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     transforms = _output_to_input(tf.shape(images)[0], seed)
     bent = tf.raw_ops.ImageProjectiveTransformV3(
         images=images[..., tf.newaxis],
@@ -41,3 +50,13 @@ def _output_to_input(n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     y = middle + shift[1] - (yx + yy) * middle
     zero = tf.zeros_like(x)
     return tf.stack([xx, xy, x, yx, yy, y, zero, zero], axis=1)
+
+
+def _pens(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Widen or thin the strokes: part of the way to the brightest, or the darkest, of each pixel's neighbours."""
+    ink = images[..., tf.newaxis]
+    wide = tf.nn.max_pool2d(ink, 3, 1, "SAME")
+    thin = -tf.nn.max_pool2d(-ink, 3, 1, "SAME")
+    width = tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 1], seed) * WIDTH_SD
+    width = tf.clip_by_value(width, THINNEST, WIDEST)
+    return (ink + tf.maximum(width, 0.0) * (wide - ink) + tf.maximum(-width, 0.0) * (thin - ink))[..., 0]

@@ -39,7 +39,12 @@ class TrainConfig:
         0.0, "momentum of the running mean of the weights that is kept at the end; 0: none", high=0.9999
     )
     label_smoothing: float = _option(0.0, "share of each label that is spread over all ten digits", high=0.5)
-    augment: str = _option("none", "affine: bend each image at random at each epoch", choices=("none", "affine"))
+    augment: str = _option(
+        "none",
+        "handwriting: bend each image and vary its strokes' width at random at each epoch",
+        choices=("none", "handwriting"),
+    )
+    teacher: str = _option("", ".keras file of a better model, whose answers are learnt in place of the labels")
     precision: str = _option(
         "float32",
         "what training computes in; mixed_bfloat16 is faster where the processor has it",
@@ -60,6 +65,8 @@ class TrainConfig:
 
 
 def _problem(name: str, value: Any, rule: Any) -> str:
+    if isinstance(value, str) and not rule["choices"]:
+        return ""
     if rule["choices"]:
         return (
             "" if value in rule["choices"] else f"{name} is {value!r}, but must be one of {', '.join(rule['choices'])}"

@@ -12,18 +12,25 @@ import tensorflow as tf
 
 from app.image import PIXELS, SIDE, from_bytes
 from app.model import CLASSES
-from training import network
+from training import TrainingError, network
 from training.augment import augmented
 from training.config import TrainConfig
 from training.data import Dataset, Split
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
+STATISTICS_BATCHES = 100  # enough for each channel's mean and variance: a hundred thousand values of it and more
+
+
+class FitError(TrainingError):
+    """Training cannot start; the message says why."""
+
 
 def fit(config: TrainConfig, dataset: Dataset, on_epoch: OnEpoch) -> keras.Model:
     """Train the configured network, calling `on_epoch(epoch, metrics)` after each epoch, counted from 1.
 
-    The same configuration and data give the same weights, bit for bit, on the same machine.
+    The same configuration and data give the same weights, bit for bit, on the same machine. Raises FitError if there
+    is no such teacher.
     """
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
@@ -34,7 +41,7 @@ def fit(config: TrainConfig, dataset: Dataset, on_epoch: OnEpoch) -> keras.Model
         model.fit(
             **_training_data(config, dataset.train),
             epochs=config.epochs,
-            validation_data=_flat(dataset.validation),
+            validation_data=_validation_data(config, dataset.validation),
             callbacks=[
                 keras.callbacks.LambdaCallback(
                     on_epoch_end=lambda epoch, logs: on_epoch(epoch + 1, logs),
@@ -43,6 +50,8 @@ def fit(config: TrainConfig, dataset: Dataset, on_epoch: OnEpoch) -> keras.Model
             ],
             verbose=1 if sys.stdout.isatty() else 2,  # a bar that moves for people, a line an epoch for logs
         )
+    if config.average:
+        _measure_statistics(model, _batches(config, dataset.train))
     return _in_float32(model, config)
 
 
@@ -69,24 +78,72 @@ def _flat(split: Split) -> tuple[Any, Any]:
     return from_bytes(split.images).reshape(-1, PIXELS), split.labels
 
 
-def _training_data(config: TrainConfig, split: Split) -> dict[str, Any]:
-    """What `fit` trains on: the images as they are, or bent anew at each epoch."""
+def _validation_data(config: TrainConfig, split: Split) -> tuple[Any, Any]:
     images, labels = _flat(split)
-    if config.augment == "none":
+    return images, keras.utils.to_categorical(labels, CLASSES) if config.teacher else labels
+
+
+def _training_data(config: TrainConfig, split: Split) -> dict[str, Any]:
+    """What `fit` trains on: the images as they are, or batches that change at each epoch."""
+    if config.augment == "none" and not config.teacher:
+        images, labels = _flat(split)
         return {"x": images, "y": labels, "batch_size": config.batch_size}
+    return {"x": _batches(config, split), "steps_per_epoch": _steps_an_epoch(config, len(split))}
 
-    def bend(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        bent = augmented(tf.reshape(batch[0], (-1, SIDE, SIDE)), tf.stack([config.seed, step]))
-        return tf.reshape(bent, (-1, PIXELS)), batch[1]
 
+def _batches(config: TrainConfig, split: Split) -> tf.data.Dataset:
+    """Batches without end: images, augmented if asked for, with their labels or the teacher's answers to them."""
+    images, labels = _flat(split)
     # Counted over all epochs, so that each bends its images otherwise.
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(labels), seed=config.seed)
-    steps = _steps_an_epoch(config, len(labels))
-    endless = batches.batch(config.batch_size).repeat().enumerate().map(bend).prefetch(2)
-    return {"x": endless, "steps_per_epoch": steps}
+    batches = batches.batch(config.batch_size).repeat().enumerate()
+
+    def augment(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        if config.augment == "none":
+            return batch
+        written = augmented(tf.reshape(batch[0], (-1, SIDE, SIDE)), tf.stack([config.seed, step]))
+        return tf.reshape(written, (-1, PIXELS)), batch[1]
+
+    batches = batches.map(augment)
+    if config.teacher:
+        teacher = _teacher(config.teacher)
+        batches = batches.map(lambda images, _: (images, teacher(images, training=False)))
+    return batches.prefetch(2)
+
+
+def _teacher(path: str) -> keras.Model:
+    """Load a teacher. It sees the very image that its student sees, and its answer is all that is learnt.
+
+    As in Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", 2022.
+    """
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise FitError(
+            f"the teacher {path} is no Keras model that this Keras {keras.__version__} reads: {error}"
+        ) from error
+    if (model.input_shape[1:], model.output_shape[1:]) != ((PIXELS,), (CLASSES,)):
+        raise FitError(
+            f"the teacher {path} takes {list(model.input_shape[1:])} and gives {list(model.output_shape[1:])};"
+            f" it must take [{PIXELS}] and give [{CLASSES}]."
+        )
+    return model
+
+
+def _measure_statistics(model: keras.Model, batches: tf.data.Dataset) -> None:
+    """Measure anew what batch normalisation sees: its running means are of weights before they were averaged."""
+    normalisations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    if not normalisations:
+        return
+    for seen, (images, _) in enumerate(batches.take(STATISTICS_BATCHES)):
+        for layer in normalisations:
+            layer.momentum = seen / (seen + 1)  # the running mean of all batches becomes their plain mean
+        model(images, training=True)
 
 
 def _loss(config: TrainConfig) -> Any:
+    if config.teacher:
+        return "categorical_crossentropy"
     if not config.label_smoothing:
         return "sparse_categorical_crossentropy"
 

@@ -20,6 +20,7 @@ from app.bundle import Bundle
 from app.image import PIXELS, from_bytes
 from app.model import Engine
 from training import tracking
+from training.calibrate import calibrated
 from training.config import TrainConfig
 from training.corruptions import accuracies
 from training.data import Dataset, load
@@ -49,8 +50,12 @@ def run(config: TrainConfig, out: Path, data_dir: Path | None = None) -> Bundle:
             tracked.log_epoch(epoch, metrics)
 
         with _new_folder(out) as folder:
-            model = fit(config, dataset, on_epoch)
-            lineage = _lineage(git) | {"train_config": asdict(config), "mlflow_run_id": tracked.id}
+            model, temperature = calibrated(fit(config, dataset, on_epoch), dataset.validation)
+            lineage = _lineage(git) | {
+                "train_config": asdict(config),
+                "temperature": temperature,
+                "mlflow_run_id": tracked.id,
+            }
             bundle, report = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage)
             model.save(folder / "model.keras")
             _save_h5(model, folder / "mnist_model.h5")

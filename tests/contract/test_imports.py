@@ -25,8 +25,11 @@ ALLOWED = {
 }
 HEAVY = {  # package -> the only modules that may import it
     "tensorflow": {"training.augment", "training.export", "training.fit", "training.network"},
-    "keras": {"training.augment", "training.export", "training.fit", "training.network", "training.pipeline"},
-    "mlflow": {"training.tracking"},
+    "keras": {
+        *("training.augment", "training.calibrate", "training.export", "training.fit", "training.network"),
+        "training.pipeline",
+    },
+    "mlflow": {"training.registry", "training.tracking"},
     "sklearn": {"training.data"},
     "flask": {"app.api", "app.body", "app.errors", "app.main", "app.trace"},
     "prometheus_client": {"app.metrics", "app.scrape", "app.value", "app.worker_metrics"},

@@ -54,6 +54,7 @@ def test_bundle_is_served_and_says_where_it_comes_from(finished, tracked):
     assert manifest.name == "mlp_digits"
     assert manifest.dataset == "digits"
     assert manifest.lineage["train_config"]["epochs"] == 3
+    assert manifest.lineage["temperature"] != 1
     assert manifest.lineage["mlflow_run_id"] == tracked.info.run_id
     assert manifest.lineage["data_sha256"] == data.load("digits").sha256
     assert manifest.lineage["versions"].keys() >= {"python", "keras", "ai-edge-litert", "numpy", "mlflow"}
