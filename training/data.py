@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import os
 import urllib.request
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +81,8 @@ def load_mnist(
     else:
         cache = cache or _user_cache()
         contents = {name: _cached(cache, name, sum_, mirrors) for name, sum_ in sha256.items()}
-    train = Split(_idx(contents["train-images-idx3-ubyte"], 3), _labels(contents["train-labels-idx1-ubyte"]))
-    test = Split(_idx(contents["t10k-images-idx3-ubyte"], 3), _labels(contents["t10k-labels-idx1-ubyte"]))
+    train = Split(idx(contents["train-images-idx3-ubyte"], 3), _labels(contents["train-labels-idx1-ubyte"]))
+    test = Split(idx(contents["t10k-images-idx3-ubyte"], 3), _labels(contents["t10k-labels-idx1-ubyte"]))
     cut = len(train) - min(VALIDATION_IMAGES, len(train) // 2)
     return Dataset(
         "mnist",
@@ -128,7 +129,7 @@ def _verify(data: bytes, name: str, sha256: str) -> bytes:
     if name.endswith(".gz"):
         try:
             data = gzip.decompress(data)
-        except (EOFError, OSError, ValueError) as error:
+        except (EOFError, OSError, ValueError, zlib.error) as error:
             raise DataError(
                 f"{name} is truncated or no gzip file: {error}. Its content's sha256 should be {sha256}."
             ) from error
@@ -173,7 +174,7 @@ def _store(path: Path, data: bytes) -> None:
     partial.rename(path)
 
 
-def _idx(content: bytes, dimensions: int) -> NDArray[np.uint8]:
+def idx(content: bytes, dimensions: int) -> NDArray[np.uint8]:
     """Parse an IDX file of unsigned bytes: magic 0x0000 08 dd, dd big-endian uint32 sizes, then the data."""
     header = 4 + 4 * dimensions
     magic, *shape = np.frombuffer(content[:header], dtype=">u4").tolist()
@@ -183,7 +184,7 @@ def _idx(content: bytes, dimensions: int) -> NDArray[np.uint8]:
 
 
 def _labels(content: bytes) -> NDArray[np.int64]:
-    return _idx(content, 1).astype(np.int64)
+    return idx(content, 1).astype(np.int64)
 
 
 def _combined_sha256(sums: Iterable[str]) -> str:

@@ -31,6 +31,8 @@ HEAVY = {  # package -> the only modules that may import it
     },
     "mlflow": {"training.registry", "training.tracking"},
     "sklearn": {"training.data"},
+    "matplotlib": {"training.plots"},
+    "PIL": {"training.labelled"},
     "flask": {"app.api", "app.body", "app.errors", "app.main", "app.trace"},
     "prometheus_client": {"app.metrics", "app.scrape", "app.value", "app.worker_metrics"},
     "opentelemetry": {"app.trace"},

@@ -8,7 +8,7 @@ import pytest
 from tests.serving import ROOT
 from training import TrainingError
 from training.corruptions import KINDS, accuracies, corrupted
-from training.data import Split, _idx
+from training.data import Split, idx
 from training.warps import affine
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
@@ -18,7 +18,7 @@ EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
 def digits():
     """Forty images of MNIST that are in the repository, so that no data set is needed."""
     path = ROOT / "deploy" / "drift" / "validation1000-images-idx3-ubyte.gz"
-    return _idx(gzip.decompress(path.read_bytes()), 3)[:40]
+    return idx(gzip.decompress(path.read_bytes()), 3)[:40]
 
 
 @pytest.fixture

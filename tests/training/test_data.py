@@ -73,7 +73,13 @@ def test_nothing_works_names_the_three_ways(tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("spoil", [lambda raw: raw[:-9], lambda raw: raw[:-1] + b"?", lambda _: b"", lambda _: b"text"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(lambda raw: raw[:-9], lambda raw: raw[:-1] + b"?", lambda _: b"", lambda _: b"text"),
+        lambda raw: raw[:25] + b"\xff" * 9 + raw[34:],
+    ],
+)
 @pytest.mark.parametrize("name", ["t10k-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"])
 def test_spoilt_file_is_refused_by_name_and_sum(tmp_path, small_mnist, name, spoil):
     contents, sums = small_mnist
