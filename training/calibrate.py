@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.image import from_bytes
 from training.data import Split
+from training.evaluate import expected_calibration_error
 
 # A model that reads every image of the split right looks ever better as the temperature falls to zero, and would in the
 # end answer nothing but 0 and 1. What training leaves, even with half of each label smoothed away, is within a factor
@@ -21,11 +22,16 @@ HALVINGS = 50  # of the interval that holds the best temperature; leaves float64
 def calibrated(model: keras.Model, split: Split) -> tuple[keras.Model, float]:
     """Fit the temperature on a split that chose no weight; return the calibrated copy of a model, and the temperature.
 
-    A model that does not end in a Dense softmax is returned as it is, with temperature 1.
+    A model is returned as it is, with temperature 1, if it does not end in a Dense softmax, or if the fitted
+    temperature does not lower its expected calibration error: few grave mistakes rule the likelihood, and a network
+    that is well calibrated but for them would become too careful. The mlp's error would rise from 0.3 % to 0.6 %.
     """
     if not _ends_in_softmax(model):
         return model, 1.0
-    fitted = temperature(_logits(model, split), split.labels)
+    logits = _logits(model, split)
+    fitted = temperature(logits, split.labels)
+    if _calibration_error(logits / fitted, split.labels) >= _calibration_error(logits, split.labels):
+        return model, 1.0
     return divided(model, fitted), fitted
 
 
@@ -62,7 +68,14 @@ def _logits(model: keras.Model, split: Split) -> NDArray[np.float64]:
     images = from_bytes(split.images).reshape(-1, *model.input_shape[1:])
     answers = model.predict(images, batch_size=1000, verbose=0)
     # An answer can be zero in float32, and its logarithm no number. The smallest one is as good as never.
-    return np.log(np.maximum(answers, np.finfo(np.float32).tiny).astype(np.float64))
+    return np.asarray(np.log(np.maximum(answers, np.finfo(np.float32).tiny).astype(np.float64)))
+
+
+def _calibration_error(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    probabilities = _softmax(logits)
+    return expected_calibration_error(
+        probabilities.max(axis=1).astype(np.float32), probabilities.argmax(axis=1) == labels
+    )
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
