@@ -50,6 +50,11 @@ class TrainConfig:
         "what training computes in; mixed_bfloat16 is faster where the processor has it",
         choices=("float32", "mixed_bfloat16"),
     )
+    export: str = _option(
+        "float32",
+        "precision that is served; auto: the fastest that reads the validation images as well as float32",
+        choices=("float32", "float16", "int8", "auto"),
+    )
     hidden_units: int = _option(512, "width of the mlp's hidden layer, in units", low=1)
     dropout_rate: float = _option(0.2, "share of activations dropped while training, 0..0.9", high=0.9)
     seed: int = _option(0, "seed of initial weights, shuffling and dropout", high=2**31 - 1)

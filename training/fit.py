@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from training import TrainingError, network
 from training.augment import augmented
 from training.config import TrainConfig
 from training.data import Dataset, Split
+from training.export import load_keras
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -116,12 +118,7 @@ def _teacher(path: str) -> keras.Model:
 
     As in Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", 2022.
     """
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise FitError(
-            f"the teacher {path} is no Keras model that this Keras {keras.__version__} reads: {error}"
-        ) from error
+    model = load_keras(Path(path))
     if (model.input_shape[1:], model.output_shape[1:]) != ((PIXELS,), (CLASSES,)):
         raise FitError(
             f"the teacher {path} takes {list(model.input_shape[1:])} and gives {list(model.output_shape[1:])};"

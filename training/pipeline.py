@@ -18,29 +18,32 @@ import keras
 
 from app.bundle import Bundle
 from app.image import PIXELS, from_bytes
-from app.model import Engine
-from training import tracking
+from training import report, tracking
 from training.calibrate import calibrated
 from training.config import TrainConfig
-from training.corruptions import accuracies
 from training.data import Dataset, load
-from training.evaluate import Report
-from training.export import ExportError, export
+from training.export import export, in_each_precision, load_keras
+from training.extra import add
+from training.findings import CORRUPTED_SEVERITY, Findings, examine
 from training.fit import fit
+from training.precisions import choose, compare
 
 BUNDLE = "bundle"
-CORRUPTED_SEVERITY = 3  # as hard as MNIST-C's
-PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "mlflow")
+REPORT = "report"
+PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "matplotlib", "mlflow")
 
 
-def run(config: TrainConfig, out: Path, data_dir: Path | None = None) -> Bundle:
+def run(config: TrainConfig, out: Path, data_dir: Path | None = None, extra_data: Path | None = None) -> Bundle:
     """Train, evaluate, export and track; leave everything in a new folder `out`, the Bundle in `out/bundle`.
 
+    `extra_data` holds labelled images to train on as well; see training.labelled.
     `out` appears whole, or not at all if training fails or is interrupted. Raises FileExistsError if it is there.
     """
     _require_absent(out)
     git = _git()
-    dataset = load(config.dataset, data_dir)
+    dataset, extra = load(config.dataset, data_dir), None
+    if extra_data:
+        dataset, extra = add(dataset, extra_data)
     tags = {"dataset": dataset.name, "data_sha256": dataset.sha256, **git}
     with tracking.start(asdict(config), tags) as tracked:
         history: list[dict[str, float]] = []
@@ -53,18 +56,21 @@ def run(config: TrainConfig, out: Path, data_dir: Path | None = None) -> Bundle:
             model, temperature = calibrated(fit(config, dataset, on_epoch), dataset.validation)
             lineage = _lineage(git) | {
                 "train_config": asdict(config),
+                "extra_data": extra,
                 "temperature": temperature,
                 "mlflow_run_id": tracked.id,
             }
-            bundle, report = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage)
+            exports = compare(in_each_precision(model), dataset.validation) if config.export == "auto" else []
+            precision = choose(exports).precision if exports else config.export
+            bundle, _ = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage, precision=precision)
             model.save(folder / "model.keras")
             _save_h5(model, folder / "mnist_model.h5")
             _write_json(folder / "config.json", asdict(config))
-            corrupted = _corrupted(bundle, dataset)
-            _write_report(folder, dataset, bundle, report, history, corrupted)
+            findings = examine(bundle, dataset, history=history, exports=exports, precision=precision)
+            _write_report(folder, findings)
         # Only now, so that a tracking server that has gone away meanwhile does not cost the trained model.
         tracked.log_model(model, from_bytes(dataset.test.images[:10]).reshape(-1, PIXELS))
-        tracked.log_result(_metrics(report, corrupted), {"model_sha256": bundle.manifest.sha256}, out)
+        tracked.log_result(_metrics(findings), {"model_sha256": bundle.manifest.sha256}, out)
     return bundle
 
 
@@ -73,15 +79,12 @@ def bundle_keras(path: Path, out: Path, dataset: Dataset) -> Bundle:
 
     Raises ExportError if the file is no Keras model, or its model no digit classifier.
     """
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise ExportError(f"{path} is no Keras model that this Keras {keras.__version__} reads: {error}") from error
+    model = load_keras(path)
     _require_absent(out)
     with _new_folder(out) as folder:
         lineage = _lineage(_git()) | {"train_config": None, "mlflow_run_id": None, "keras_file": path.name}
-        bundle, report = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage)
-        _write_report(folder, dataset, bundle, report, [], _corrupted(bundle, dataset))
+        bundle, _ = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage)
+        _write_report(folder, examine(bundle, dataset))
     return bundle
 
 
@@ -109,22 +112,17 @@ def _save_h5(model: keras.Model, path: Path) -> None:
     model.save(path)
 
 
-def _write_report(
-    folder: Path,
-    dataset: Dataset,
-    bundle: Bundle,
-    report: Report,
-    history: list[dict[str, float]],
-    corrupted: dict[str, float],
-) -> None:
-    """Write the report: the model, how it learnt, its one measurement on the test split, and on corrupted images."""
+def _write_report(folder: Path, findings: Findings) -> None:
+    """Write the report, for people and as numbers: the model, how it learnt, and how it reads."""
+    report.write(folder / REPORT, findings)
     values = {
-        "model": bundle.manifest.name,
-        "sha256": bundle.manifest.sha256,
-        "dataset": dataset.name,
-        "history": history,
-        "test": asdict(report),
-        "corrupted": {"split": "validation", "severity": CORRUPTED_SEVERITY, "accuracy": corrupted},
+        "model": findings.name,
+        "sha256": findings.sha256,
+        "dataset": findings.dataset,
+        "history": findings.history,
+        "test": asdict(findings.report),
+        "corrupted": {"split": "validation", "severity": CORRUPTED_SEVERITY, "accuracy": findings.corrupted},
+        "exports": [asdict(one) for one in findings.exports],
     }
     _write_json(folder / "report.json", values)
 
@@ -133,17 +131,12 @@ def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n")
 
 
-def _corrupted(bundle: Bundle, dataset: Dataset) -> dict[str, float]:
-    """The accuracy on validation images by the kind of their corruption, measured with the code that serves."""
-    return accuracies(Engine(bundle.model).predict, dataset.validation, CORRUPTED_SEVERITY)
-
-
-def _metrics(report: Report, corrupted: dict[str, float]) -> dict[str, float]:
+def _metrics(findings: Findings) -> dict[str, float]:
     return {
-        "validation_corrupted_accuracy": fmean(corrupted.values()),
-        "test_accuracy": report.accuracy,
-        "test_worst_class_recall": report.worst_class_recall,
-        "test_ece": report.ece,
+        "validation_corrupted_accuracy": fmean(findings.corrupted.values()),
+        "test_accuracy": findings.report.accuracy,
+        "test_worst_class_recall": findings.report.worst_class_recall,
+        "test_ece": findings.report.ece,
     }
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.training.conftest import train
 from training.config import ConfigError, TrainConfig
+from training.export import TOLERANCES
 
 
 def test_defaults_are_the_originals():
@@ -39,9 +40,9 @@ def test_help_lists_every_option_with_its_default(tmp_path):
         assert f"--{item.name.replace('_', '-')} " in text
         assert item.metadata["help"] in text
         assert f"(default: {item.default})" in text
-    for option in ("--data-dir", "--out", "--from-keras"):
+    for option in ("--data-dir", "--extra-data", "--out", "--from-keras"):
         assert option in text
-    assert text.count("(default: ") == len(fields(TrainConfig)) + 3
+    assert text.count("(default: ") == len(fields(TrainConfig)) + 4
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,8 @@ def test_wrong_option_fails_in_one_line(tmp_path, arguments, status, fragment):
     assert fragment in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_every_precision_can_be_asked_for():
+    (option,) = (item for item in fields(TrainConfig) if item.name == "export")
+    assert {*option.metadata["choices"]} == {*TOLERANCES, "auto"}

@@ -31,16 +31,19 @@ def tracked(finished):
 
 
 def test_run_folder_is_complete(finished):
-    names = sorted(str(path.relative_to(finished.out)) for path in finished.out.rglob("*") if path.is_file())
-    assert names == [
+    names = {str(path.relative_to(finished.out)) for path in finished.out.rglob("*") if path.is_file()}
+    assert names == {
         "bundle/golden.json",
         "bundle/manifest.json",
         "bundle/model.tflite",
         "config.json",
         "mnist_model.h5",
         "model.keras",
+        *(f"report/{name}.png" for name in ("comparison", "confusion", "learning_curves", "mistakes", "reliability")),
         "report.json",
-    ]
+        "report/report.html",
+        "report/report.md",
+    }
 
 
 def test_configuration_is_whole(finished):

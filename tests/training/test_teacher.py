@@ -46,5 +46,5 @@ def test_teacher_of_other_images_is_refused(teacher):
 def test_teacher_that_is_not_there_is_refused_in_a_line(tmp_path):
     ended = train(tmp_path, "--dataset", "digits", "--teacher", "missing.keras")
     assert ended.returncode == 1
-    assert "error: the teacher missing.keras is no Keras model" in ended.stderr
+    assert "error: missing.keras is no Keras model" in ended.stderr
     assert "Traceback" not in ended.stderr
