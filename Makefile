@@ -11,7 +11,12 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 py
 SERVE := .venv/bin
 TRAIN := .venv-train/bin
 ARGS ?=
+CHAMPION ?= deploy/model
 IMAGE ?= mnist-api
+TRAIN_IMAGE ?= mnist-api-training
+SEEDS ?= 10
+PARALLEL ?= 2
+CONTEXT ?=
 BUILD_ARGS ?=
 HELM ?= helm
 NODE_IMAGE ?=
@@ -44,7 +49,7 @@ test-mnist: .venv-train/train ## train the mlp on MNIST and check what it and th
 	$(TRAIN)/python -m pytest tests/mnist $(ARGS)
 
 .PHONY: test-tracking
-test-tracking: .venv-train/train ## train on a real MLflow server, and compare with a local run (a minute)
+test-tracking: .venv-train/train ## train on a real MLflow server; kill retrain, promote and rollback at each step (minutes)
 	$(TRAIN)/python -m pytest tests/tracking $(ARGS)
 
 .PHONY: lint
@@ -57,6 +62,23 @@ lint: .venv/dev ## check style, types and scripts
 .PHONY: train
 train: .venv-train/train ## train, track in MLflow, write a Bundle (ARGS="--arch cnn"; ARGS=--help lists all)
 	$(TRAIN)/python -m training $(ARGS)
+
+.PHONY: retrain
+retrain: .venv-train/train ## train, ask the Gate, register what passes and put it in deploy/model (ARGS as for train)
+	$(TRAIN)/python -m training.retrain $(ARGS)
+
+.PHONY: gate
+gate: .venv-train/train ## ask the Gate: CANDIDATE=runs/x/bundle (CHAMPION=deploy/model)
+	@test -n '$(CANDIDATE)' || { echo 'Name the candidate: make gate CANDIDATE=runs/x/bundle'; exit 2; }
+	$(TRAIN)/python -m training.judge '$(CANDIDATE)' '$(CHAMPION)'
+
+.PHONY: promote
+promote: .venv-train/train ## after the merge: make the committed champion the registry's (ARGS=--adopt for the first)
+	$(TRAIN)/python -m training.promotion promote $(ARGS)
+
+.PHONY: rollback
+rollback: .venv-train/train ## put the champion before this one, or version TO, back in deploy/model and the registry
+	$(TRAIN)/python -m training.promotion rollback $(if $(TO),--to '$(TO)')
 
 .PHONY: bundle
 bundle: .venv-train/train ## turn a Keras model into a Bundle: KERAS=path/to/mnist_model.h5

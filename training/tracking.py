@@ -1,4 +1,4 @@
-"""Tracking: what a run did, in MLflow. The only file that imports mlflow."""
+"""Tracking: what a run did, in MLflow. Only this file and training.registry import mlflow."""
 
 import contextlib
 import io
@@ -66,23 +66,55 @@ def start(params: dict[str, Any], tags: dict[str, str]) -> Iterator[Run]:
     The run ends FINISHED, FAILED if an exception leaves the block, KILLED on Ctrl-C. Raises TrackingError at once
     if a tracking server does not answer.
     """
+    with connected():
+        mlflow.set_experiment(experiment())
+        run = mlflow.start_run(tags=tags)
+        status = "FAILED"
+        try:
+            mlflow.log_params(params)
+            yield Run(run.info.run_id)
+            status = "FINISHED"
+        except KeyboardInterrupt:
+            status = "KILLED"
+            raise
+        finally:
+            mlflow.end_run(status)
+
+
+@contextlib.contextmanager
+def connected() -> Iterator[mlflow.MlflowClient]:
+    """Give a client of the store, and make MLflow's own functions use it. Raises TrackingError where MLflow fails."""
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{LOCAL_STORE.resolve()}"
     _require_answer(uri)
     mlflow.set_tracking_uri(uri)
-    mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT)
-    run = mlflow.start_run(tags=tags)
-    status = "FAILED"
     try:
-        mlflow.log_params(params)
-        yield Run(run.info.run_id)
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
+        yield mlflow.MlflowClient()
     except mlflow.exceptions.MlflowException as error:
         raise TrackingError(f"MLflow at {uri} failed: {error}") from error
-    finally:
-        mlflow.end_run(status)
+
+
+def experiment() -> str:
+    """The name of the experiment that runs belong to."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+
+
+def log_verdict(run_id: str, verdict: Path, *, passed: bool, failed_rules: tuple[str, ...], report: Path) -> None:
+    """Log the Gate's verdict of a run, and the report if its folder is there. A second time changes nothing.
+
+    Raises TrackingError unless the run is whole: it may have been killed between its folder and its last artifact.
+    """
+    with connected() as client:
+        status = client.get_run(run_id).info.status
+        if status != "FINISHED":
+            raise TrackingError(
+                f"the run {run_id} is {status} in MLflow, not FINISHED: it was killed while it was logged, so its model"
+                " is not there to be registered. Train it again."
+            )
+        client.log_artifact(run_id, str(verdict))
+        if report.is_dir():
+            client.log_artifacts(run_id, str(report), report.name)
+        client.set_tag(run_id, "gate_failed_rules", ", ".join(failed_rules))
+        client.set_tag(run_id, "gate", "passed" if passed else "failed")
 
 
 def _require_answer(uri: str) -> None:

@@ -1,39 +1,15 @@
-"""A run on a real MLflow server: whole, and the same as a local one."""
+"""On a real MLflow server: a run that is whole and the same as a local one, and the registry."""
 
+import shutil
 import subprocess
 import sys
 import urllib.request
 
 import mlflow
-import pytest
 
 from app import bundle
-from tests.serving import free_port
-from tests.training.conftest import FinishedRun, train
-
-
-@pytest.fixture
-def mlflow_server(tmp_path):
-    """`mlflow server` on loopback, with a database and an artifact store of its own."""
-    port = free_port()
-    folder = tmp_path / "server"
-    folder.mkdir()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = [
-        "--backend-store-uri",
-        f"sqlite:///{folder / 'mlflow.db'}",
-        "--artifacts-destination",
-        str(folder / "artifacts"),
-    ]
-    with subprocess.Popen(
-        [*command, *stores], cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as running:
-        try:
-            assert any("startup complete" in line for line in running.stderr)
-            yield f"http://127.0.0.1:{port}", folder
-        finally:
-            running.terminate()
-            running.communicate(timeout=60)
+from tests.training.conftest import RUN_TIMEOUT_S, FinishedRun, train, training_environment
+from training import registry
 
 
 def test_run_on_a_server_is_whole_and_the_same_as_a_local_one(mlflow_server, tmp_path, monkeypatch):
@@ -60,3 +36,36 @@ def test_run_on_a_server_is_whole_and_the_same_as_a_local_one(mlflow_server, tmp
     assert bundle.read(tmp_path / "fetched" / "bundle") == bundle.read(tmp_path / "out" / "bundle")
     assert mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model").metadata.signature
     assert list((folder / "artifacts").rglob("model.tflite"))
+
+
+def test_retraining_on_a_server_registers_the_model_with_its_signature(mlflow_server, tmp_path, monkeypatch):
+    uri, _ = mlflow_server
+    old = FinishedRun(tmp_path).out / "bundle"
+    champion, new = tmp_path / "deploy" / "model", tmp_path / "new"
+    shutil.copytree(old, champion)
+    options = ["--dataset", "digits", "--epochs", "3", "--seed", "1", "--champion", champion, "--out", new]
+    ended = subprocess.run(
+        [sys.executable, "-m", "training.retrain", *options],
+        cwd=tmp_path,
+        env=training_environment(tmp_path, MLFLOW_TRACKING_URI=uri),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=RUN_TIMEOUT_S,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert bundle.read(champion) == bundle.read(new / "bundle")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri(uri)
+    version = mlflow.MlflowClient().get_model_version_by_alias("mnist-api", "challenger")
+    assert version.tags["model_sha256"] == bundle.read(champion).manifest.sha256
+    signature = mlflow.models.get_model_info("models:/mnist-api@challenger").signature
+    assert [tensor.shape for tensor in (*signature.inputs.inputs, *signature.outputs.inputs)] == [(-1, 784), (-1, 10)]
+
+    manifest = bundle.read(old).manifest
+    with registry.opened() as models:
+        adopted = models.adopt(old, manifest)
+        assert models.fetch(adopted, tmp_path)
+        assert models.holding(manifest.sha256) == adopted
+    assert bundle.read(tmp_path / "model") == bundle.read(old)
