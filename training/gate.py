@@ -46,7 +46,7 @@ class Policy:
     # of the champion's network lie 0.057 apart.
     corrupted_margin: float = 0.02
     # Expected calibration error. Confidence is watched for drift, so it must mean something; the champion has 0.0025.
-    max_ece: float = 0.01
+    max_ece: float = 0.005
     # The candidate's time for one image over the champion's.
     max_latency_ratio: float = 2.0
     # Bytes of the model file. Every champion stays in the git history for ever.
