@@ -1,6 +1,7 @@
 """The pipeline: one function from a configuration to a Bundle, tracked from its first second to its last."""
 
 import contextlib
+import hashlib
 import json
 import logging
 import platform
@@ -30,6 +31,7 @@ from training.precisions import choose, compare
 
 BUNDLE = "bundle"
 REPORT = "report"
+CONFIG_FILE = "config.json"
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "matplotlib", "mlflow")
 
 
@@ -57,6 +59,7 @@ def run(config: TrainConfig, out: Path, data_dir: Path | None = None, extra_data
             lineage = _lineage(git) | {
                 "train_config": asdict(config),
                 "extra_data": extra,
+                "teacher": _teacher(config),
                 "temperature": temperature,
                 "mlflow_run_id": tracked.id,
             }
@@ -65,7 +68,7 @@ def run(config: TrainConfig, out: Path, data_dir: Path | None = None, extra_data
             bundle, _ = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage, precision=precision)
             model.save(folder / "model.keras")
             _save_h5(model, folder / "mnist_model.h5")
-            _write_json(folder / "config.json", asdict(config))
+            _write_json(folder / CONFIG_FILE, asdict(config))
             findings = examine(bundle, dataset, history=history, exports=exports, precision=precision)
             _write_report(folder, findings)
         # Only now, so that a tracking server that has gone away meanwhile does not cost the trained model.
@@ -146,6 +149,18 @@ def _lineage(git: dict[str, str]) -> dict[str, Any]:
         with contextlib.suppress(PackageNotFoundError):
             versions[package] = version(package)
     return {"git_commit": git["git_commit"], "git_dirty": git["git_dirty"] == "true", "versions": versions}
+
+
+def _teacher(config: TrainConfig) -> dict[str, Any] | None:
+    """The sum of the teacher's file and, where its run's folder is around it, how it was trained itself."""
+    if not config.teacher:
+        return None
+    path = Path(config.teacher)
+    beside = path.with_name(CONFIG_FILE)
+    return {
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "train_config": json.loads(beside.read_text()) if beside.exists() else None,
+    }
 
 
 def _git() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A whole run through the command line: what it leaves, what MLflow holds, and what failure leaves."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from app import bundle, model
-from tests.training.conftest import training_environment
+from tests.training.conftest import train, training_environment
 from training import data
 from training.__main__ import main
 from training.config import TrainConfig
@@ -62,6 +63,16 @@ def test_bundle_is_served_and_says_where_it_comes_from(finished, tracked):
     assert manifest.lineage["data_sha256"] == data.load("digits").sha256
     assert manifest.lineage["versions"].keys() >= {"python", "keras", "ai-edge-litert", "numpy", "mlflow"}
     assert sorted(case.label for case in classifier.bundle.golden.cases) == list(range(10))
+
+
+def test_students_lineage_says_who_taught_it(finished, tmp_path):
+    teacher = finished.out / "model.keras"
+    ended = train(tmp_path, "--dataset", "digits", "--teacher", teacher, "--out", tmp_path / "student")
+    assert ended.returncode == 0, ended.stderr
+    lineage = bundle.read(tmp_path / "student" / "bundle").manifest.lineage
+    assert lineage["teacher"]["sha256"] == hashlib.sha256(teacher.read_bytes()).hexdigest()
+    assert lineage["teacher"]["train_config"] == json.loads((finished.out / "config.json").read_text())
+    assert bundle.read(finished.out / "bundle").manifest.lineage["teacher"] is None
 
 
 def test_every_artefact_of_digits_says_so(finished, tracked):
