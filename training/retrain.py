@@ -5,19 +5,22 @@ a second run on the same folder go on where a killed one stopped.
 """
 
 import argparse
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from app import bundle
 from app.bundle import Manifest
-from training import TrainingError, champion, judge, registry, tracking
+from training import TrainingError, champion, judge, registry, report, tracking
 from training.champion import BUNDLE, MODEL, REPORT
 from training.commandline import add_run_flags, config_of, exit_code, out_of
 from training.config import TrainConfig
 from training.data import Dataset, load
-from training.gate import Policy
+from training.findings import examine
+from training.gate import Decision, Policy
 from training.judge import EXIT_ERROR, EXIT_FAILED, Verdict
+from training.precisions import Export
 from training.registry import CHALLENGER, CHAMPION, Version
 
 VERDICT = "gate.json"
@@ -99,9 +102,25 @@ def _verdict(out: Path, place: Path, dataset: Dataset, policy: Policy) -> Verdic
         # It may stand in the champion's place by now.
         if (given.candidate, given.policy) == (candidate, policy) and current in {given.champion, candidate}:
             return given
-    verdict = Verdict(candidate, current, policy, judge.judge(out / BUNDLE, place, dataset, policy))
-    verdict.write(out / VERDICT)
+    decision = judge.judge(out / BUNDLE, place, dataset, policy)
+    _write_report(out, place, dataset, decision)
+    verdict = Verdict(candidate, current, policy, decision)
+    verdict.write(out / VERDICT)  # last, so that whoever finds it finds the report too
     return verdict
+
+
+def _write_report(out: Path, place: Path, dataset: Dataset, decision: Decision) -> None:
+    """Put the report of candidate, champion and decision in place of the one that training wrote of the run alone."""
+    learnt = json.loads((out / "report.json").read_text())
+    candidate = bundle.read(out / BUNDLE)
+    findings = examine(
+        candidate,
+        dataset,
+        history=learnt["history"],
+        exports=[Export(**export) for export in learnt["exports"]],
+        precision=candidate.manifest.lineage["export"],
+    )
+    report.write(out / REPORT.name, findings, examine(bundle.read(place), dataset), decision)
 
 
 def _register(manifest: Manifest) -> Version:

@@ -93,11 +93,11 @@ class Repository:
         shutil.copytree(self.folder.with_name(name), self.folder, symlinks=True)
 
     def files(self) -> dict[str, str]:
-        """Every file that is neither git's nor MLflow's: its sha256, or "" for a verdict, which holds times."""
+        """Every file that is neither git's nor MLflow's: its sha256, or "" for one that holds the Gate's times."""
         found = [path for top in ("deploy", "runs") for path in (self.folder / top).rglob("*") if path.is_file()]
         return {
             str(path.relative_to(self.folder)): ""
-            if path.name == "gate.json"
+            if path.name in {"gate.json", "report.md", "report.html"}
             else hashlib.sha256(path.read_bytes()).hexdigest()
             for path in found
         }
@@ -121,11 +121,6 @@ def repository(tmp_path_factory) -> Repository:
     shutil.copy(ROOT / ".gitignore", folder)
     (folder / "deploy").mkdir()
     shutil.copytree(folder / "runs" / "first" / "bundle", folder / "deploy" / "model")
-    for name in ("first", "second", "third"):
-        shutil.rmtree(folder / "runs" / name / "report")
-    for name in ("first", "second"):
-        (folder / "runs" / name / "report").mkdir()
-        (folder / "runs" / name / "report" / "report.md").write_text(f"# {name}\n")
     made = Repository(folder)
     made.git("init", "--quiet", "--initial-branch=main")
     made.commit()

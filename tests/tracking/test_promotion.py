@@ -25,6 +25,16 @@ def champion_sha256(store: dict) -> str:
     return store["versions"][store["aliases"]["champion"]]["model_sha256"] if "champion" in store["aliases"] else ""
 
 
+def reported(repository: Repository, folder: str) -> str:
+    """The version whose report a folder holds, as its first line says, or "" if there is none."""
+    path = repository.folder / folder / "report" / "report.md"
+    return path.read_text().splitlines()[0].removeprefix("# mlp_digits ") if path.exists() else ""
+
+
+def version_of(repository: Repository, folder: str) -> str:
+    return bundle.read(repository.folder / folder).manifest.version
+
+
 def refused(ended, *words: str) -> bool:
     assert all(word in ended.output for word in words), ended.output
     return ended.code != 0 and ended.output.startswith("error: ") and ended.output.count("\n") == 1
@@ -56,7 +66,11 @@ def test_from_a_first_champion_to_the_next_and_back(unknown):
     assert tags["model_sha256"] == manifest.sha256 == sha256_of(unknown, "runs/second/bundle")
     assert tags["gate"] == "passed"
     assert (tags["data_sha256"], tags["git_commit"]) == (manifest.lineage["data_sha256"], "unknown")
-    assert (unknown.folder / "deploy" / "report" / "report.md").read_text() == "# second\n"
+    assert reported(unknown, "deploy") == manifest.version
+    text = (unknown.folder / "deploy" / "report" / "report.md").read_text()
+    first = version_of(unknown, "runs/first/bundle")
+    assert f"passes the gate against the champion, mlp_digits {first}: all 7 rules hold." in text
+    assert "| accuracy | pass | The candidate reads " in text
     assert refused(unknown.promote(), "differs from the commit")
 
     unknown.commit()
@@ -89,7 +103,11 @@ def test_failed_candidate_changes_nothing_but_its_run(unknown):
     assert judged[3].startswith("accuracy, ")
     assert ended.store["versions"] == before.store["versions"]
     assert ended.store["aliases"] == before.store["aliases"]
-    assert unknown.files() == files | {"runs/poor/gate.json": ""}
+    changed = {path for path, sha256 in unknown.files().items() if files.get(path) != sha256}
+    assert changed == {"runs/poor/gate.json", "runs/poor/report/comparison.png"}
+    text = (unknown.folder / "runs" / "poor" / "report" / "report.md").read_text()
+    assert "fails the gate against the champion" in text
+    assert "| accuracy | FAIL | The candidate reads " in text
     candidate = ["runs/poor/bundle", "deploy/model"]
     assert unknown.run("judge", *candidate).code == 1
     assert unknown.run("judge", *reversed(candidate)).code == 0
@@ -119,7 +137,8 @@ def test_run_that_was_killed_while_it_was_logged_is_not_registered(unknown):
         store.execute("UPDATE runs SET status = 'RUNNING'")
     files = unknown.files()
     assert "is RUNNING in MLflow" in unknown.retrain("second").output
-    assert unknown.files() == files | {"runs/second/gate.json": ""}
+    changed = {path for path, sha256 in unknown.files().items() if files.get(path) != sha256}
+    assert changed == {"runs/second/gate.json", "runs/second/report/comparison.png"}
 
 
 def test_rollback_needs_no_git_history(promoted):
@@ -129,7 +148,7 @@ def test_rollback_needs_no_git_history(promoted):
     assert sha256_of(promoted, "deploy/model") == sha256_of(promoted, "runs/first/bundle")
     promoted.commit()
     assert promoted.rollback("--to", "2").code == 0
-    assert (promoted.folder / "deploy" / "report" / "report.md").read_text() == "# second\n"
+    assert reported(promoted, "deploy") == version_of(promoted, "runs/second/bundle")
 
 
 def test_rollback_overwrites_nothing_that_is_nowhere_else(promoted):
@@ -170,8 +189,10 @@ def test_registry_and_repository_agree_or_the_commands_say_so(repository, steps)
         files, before, head = repository.files(), store, committed_sha256(repository)
         ended = STEPS[step](repository)
         here = sha256_of(repository, "deploy/model")
-        report = repository.folder / "deploy" / "report" / "report.md"
-        assert report.exists() == (names[here] == "second")  # the only one that was published with one
+        # The first was there before there was a report.
+        assert reported(repository, "deploy") == (
+            "" if names[here] == "first" else version_of(repository, "deploy/model")
+        )
         if ended is None:
             continue
         store = ended.store
