@@ -1,6 +1,7 @@
-"""Augmentation: digits as other hands and pens would write them, each image its own way at each epoch.
+"""Augmentation: digits as other hands and pens would write them, and as cameras would see them.
 
-Slant, size, place and turn vary by affine maps, the width of strokes by morphology.
+Each image is changed its own way at each epoch. Of the hand, slant, size, place and turn vary by affine maps, the width
+of strokes by morphology; of the camera, the background's brightness, from side to side too, contrast and noise.
 """
 
 import math
@@ -16,11 +17,29 @@ SHEAR_SD = 0.07  # the slant, as a tangent
 SHIFT_PIXELS = 2.0  # at most, in each direction
 WIDTH_SD = 0.3  # of the way to strokes two pixels wider or thinner
 THINNEST, WIDEST = -0.6, 1.0  # at most; strokes of MNIST are two to four pixels wide, and must not vanish
+UNTOUCHED = 0.5  # share of images that no camera changes: the service is sent clean ones first of all
+BRIGHTEST = 0.6  # of the background, in ink
+STEEPEST = 0.4  # difference in the background's brightness from one side to the other, in ink
+FAINTEST = 0.4  # contrast
+NOISIEST = 0.2  # standard deviation of the noise, in ink
 
 
-def augmented(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def handwritten(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Write each image its own way. float32 [n, 28, 28] -> the same; the same seed, int [2], gives the same images."""
     return _pens(_bent(images, seed), seed + 2)
+
+
+def photographed(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """See half of the images through a bad camera each. Shapes and seed as in `handwritten`."""
+    shape = tf.shape(images)
+    chance = tf.random.stateless_uniform([6, shape[0], 1, 1], seed + 3)
+    angle, level, slope = chance[0] * 2 * math.pi, chance[1] * BRIGHTEST, chance[2] * STEEPEST
+    side = tf.linspace(-0.5, 0.5, SIDE)
+    plane = tf.cos(angle) * side[tf.newaxis, :, tf.newaxis] + tf.sin(angle) * side
+    background = tf.clip_by_value(level + slope * plane, 0.0, 1.0)
+    seen = background + (1 - background) * images * (FAINTEST + (1 - FAINTEST) * chance[3])
+    noise = tf.random.stateless_normal(shape, seed + 4) * chance[4] * NOISIEST
+    return tf.where(chance[5] < UNTOUCHED, images, tf.clip_by_value(seen + noise, 0.0, 1.0))
 
 
 def _bent(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from app.image import PIXELS, SIDE, from_bytes
 from app.model import CLASSES
 from training import TrainingError, network
-from training.augment import augmented
+from training.augment import handwritten, photographed
 from training.config import TrainConfig
 from training.data import Dataset, Split
 from training.export import load_keras
@@ -94,23 +94,33 @@ def _training_data(config: TrainConfig, split: Split) -> dict[str, Any]:
 
 
 def _batches(config: TrainConfig, split: Split) -> tf.data.Dataset:
-    """Batches without end: images, augmented if asked for, with their labels or the teacher's answers to them."""
+    """Batches without end: images, augmented if asked for, with their labels or the teacher's answers to them.
+
+    The teacher sees what was written. What a camera makes of it is the student's alone: to read that as well as the
+    teacher reads the clean image is what it is to learn.
+    """
     images, labels = _flat(split)
-    # Counted over all epochs, so that each bends its images otherwise.
+    # Counted over all epochs, so that each changes its images otherwise.
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(labels), seed=config.seed)
     batches = batches.batch(config.batch_size).repeat().enumerate()
-
-    def augment(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        if config.augment == "none":
-            return batch
-        written = augmented(tf.reshape(batch[0], (-1, SIDE, SIDE)), tf.stack([config.seed, step]))
-        return tf.reshape(written, (-1, PIXELS)), batch[1]
-
-    batches = batches.map(augment)
+    if config.augment != "none":
+        batches = batches.map(_changing(handwritten, config.seed))
     if config.teacher:
         teacher = _teacher(config.teacher)
-        batches = batches.map(lambda images, _: (images, teacher(images, training=False)))
-    return batches.prefetch(2)
+        batches = batches.map(lambda step, batch: (step, (batch[0], teacher(batch[0], training=False))))
+    if config.augment == "camera":
+        batches = batches.map(_changing(photographed, config.seed))
+    return batches.map(lambda _, batch: batch).prefetch(2)
+
+
+def _changing(change: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], seed: int) -> Callable[..., Any]:
+    """Change a numbered batch's images by the seed and its number."""
+
+    def changed(step: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+        images = change(tf.reshape(batch[0], (-1, SIDE, SIDE)), tf.stack([seed, step]))
+        return step, (tf.reshape(images, (-1, PIXELS)), batch[1])
+
+    return changed
 
 
 def _teacher(path: str) -> keras.Model:

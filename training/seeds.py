@@ -1,16 +1,16 @@
-"""Seeds: what a recipe reaches, not what one lucky run reached. Mean and spread over runs that differ in their seed.
+"""Seeds: what a recipe reaches, not what one lucky run reached. Measures runs that differ in their seed alone.
 
 `python -m training.seeds docs/evidence/NAME.json runs/...` measures finished runs, each network once as float32 and
-once as int8, and prints a table. The choice of a recipe is made on the validation split; this is its report on the
-test split, and nothing is chosen by it.
+once as int8. The choice of a recipe is made on the validation split; this is its report on the test split, and nothing
+is chosen by it. training.card makes tables of it.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from app.model import Engine
@@ -60,32 +60,6 @@ def measure(litert: bytes, dataset: Dataset) -> Measured:
     }
 
 
-def table(evidence: Mapping[str, Any]) -> str:
-    """The evidence as a Markdown table: mean, standard deviation and worst of the seeds."""
-    lines = ["| measured on | of | mean | standard deviation | worst seed | seeds |", "|---|---|---|---|---|---|"]
-    for name, (text, worst) in _ROWS.items():
-        for precision in PRECISIONS:
-            values = [run[precision][name] for run in evidence["runs"]]
-            numbers = (fmean(values), stdev(values), worst(values))
-            shares = " | ".join(f"{number:.3%}" for number in numbers)
-            lines.append(f"| {text} | {precision} | {shares} | {len(values)} |")
-    return "\n".join(lines)
-
-
-_ROWS: dict[str, tuple[str, Any]] = {
-    "validation_accuracy": ("validation, accuracy", min),
-    "validation_corrupted_accuracy": ("validation corrupted, accuracy", min),
-    "test_accuracy": ("test, accuracy", min),
-    "test_worst_class_recall": ("test, recall of the worst digit", min),
-    "test_ece": ("test, calibration error", max),
-}
-
-
-def mean_recall(runs: Iterable[Measured]) -> list[float]:
-    """The mean recall of each digit over runs, [10]."""
-    return [fmean(of_digit) for of_digit in zip(*(run["test_class_recall"] for run in runs), strict=True)]
-
-
 def _evidence(folders: Sequence[Path], data_dir: Path | None) -> dict[str, Any]:
     # Here, not above: TensorFlow takes seconds to import, which --help and a wrong option need not wait for.
     from training.export import load_keras, to_litert
@@ -97,8 +71,8 @@ def _evidence(folders: Sequence[Path], data_dir: Path | None) -> dict[str, Any]:
     for folder in folders:
         model = load_keras(folder / "model.keras")
         measured = {precision: measure(to_litert(model, precision), dataset) for precision in PRECISIONS}
-        runs.append({"seed": configs[str(folder)]["seed"], **measured})
-        print(f"{folder}: {measured[PRECISIONS[0]]['validation_accuracy']:.2%} of the validation images", flush=True)
+        runs.append({"seed": configs[str(folder)]["seed"], "parameters": model.count_params(), **measured})
+        print(f"{folder}: reads {measured['float32']['validation_accuracy']:.2%} of the validation images", flush=True)
     return {"dataset": dataset.name, "recipe": common, "runs": sorted(runs, key=lambda run: int(run["seed"]))}
 
 
@@ -118,13 +92,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _execute(options: argparse.Namespace) -> int:
     evidence = _evidence(options.runs, options.data_dir)
     options.evidence.write_text(json.dumps(evidence, indent=1) + "\n")
-    print(table(evidence))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m training.seeds", description="Measure runs that differ in their seed alone; give mean and spread."
+        "python -m training.seeds", description="Measure finished runs that differ in their seed alone."
     )
     parser.add_argument("evidence", type=Path, help="JSON file to write")
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a finished run")

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from training import data
-from training.augment import augmented
+from training.augment import handwritten, photographed
 from training.config import TrainConfig
 from training.fit import fit
 
@@ -40,23 +40,46 @@ def images(digits):
 
 
 def bent(images, *seed):
-    return augmented(tf.constant(images), tf.constant(seed)).numpy()
+    return handwritten(tf.constant(images), tf.constant(seed)).numpy()
 
 
-def test_images_stay_images(images):
-    found = bent(images, 0, 0)
+def seen(images, *seed):
+    return photographed(tf.constant(images), tf.constant(seed)).numpy()
+
+
+@pytest.mark.parametrize("change", [bent, seen])
+def test_images_stay_images(images, change):
+    found = change(images, 0, 0)
     assert (found.shape, found.dtype) == (images.shape, np.float32)
     assert found.min() >= 0
     assert found.max() <= 1
 
 
-def test_each_image_is_bent_its_own_way_and_again_by_the_same_seed(images):
+@pytest.mark.parametrize(("change", "different"), [(bent, 20), (seen, 8)])
+def test_each_image_is_changed_its_own_way_and_again_by_the_same_seed(images, change, different):
     same = np.repeat(images[:1], 20, axis=0)
-    found = bent(same, 3, 4)
-    assert len({one.tobytes() for one in found}) == 20
-    assert np.array_equal(found, bent(same, 3, 4))
-    assert not np.array_equal(found, bent(same, 3, 5))
-    assert not np.array_equal(found, bent(same, 4, 4))
+    found = change(same, 3, 4)
+    assert len({one.tobytes() for one in found}) >= different
+    assert np.array_equal(found, change(same, 3, 4))
+    assert not np.array_equal(found, change(same, 3, 5))
+    assert not np.array_equal(found, change(same, 4, 4))
+
+
+def test_camera_leaves_half_of_the_images_and_changes_background_slope_contrast_and_noise():
+    square = np.zeros((2000, 28, 28), dtype=np.float32)
+    square[:, 9:19, 9:19] = 1
+    found = seen(square, 0, 0)
+    untouched = (found == square).all(axis=(1, 2))
+    assert 0.45 < untouched.mean() < 0.55
+    changed = found[~untouched]
+    corners = np.stack([changed[:, y : y + 6, x : x + 6].mean(axis=(1, 2)) for y in (0, 22) for x in (0, 22)])
+    background, ink = corners.mean(axis=0), changed[:, 9:19, 9:19].mean(axis=(1, 2))
+    assert background.min() < 0.1
+    assert 0.5 < background.max() < 0.75
+    assert 0.2 < np.ptp(corners, axis=0).max() < 0.5
+    assert (ink > background + 0.1).all()  # what was written can still be seen
+    assert ink.min() < 0.6
+    assert 0.1 < changed[:, 9:19, 9:19].std(axis=(1, 2)).max() < 0.25
 
 
 def test_digits_stay_about_where_and_as_large_as_they_were(images):
@@ -111,8 +134,15 @@ def weights(digits):
 
 @pytest.mark.parametrize(
     "change",
-    [{"augment": "none"}, {"label_smoothing": 0.0}, {"average": 0.0}, {"weight_decay": 0.0}, {"warmup_steps": 0}],
-    ids=lambda change: next(iter(change)),
+    [
+        {"augment": "none"},
+        {"augment": "camera"},
+        {"label_smoothing": 0.0},
+        {"average": 0.0},
+        {"weight_decay": 0.0},
+        {"warmup_steps": 0},
+    ],
+    ids=lambda change: " ".join(f"{name} {value}" for name, value in change.items()),
 )
 def test_every_option_matters(digits, weights, change):
     without = fit(replace(SMALL, **change), digits, lambda *_: None)

@@ -1,14 +1,13 @@
-"""The spread over seeds: what runs must have in common, what is measured of each, and the table."""
+"""The evidence over seeds: what runs must have in common, and what is measured of each."""
 
 import json
 import shutil
-from statistics import fmean, stdev
 
 import pytest
 
 from app import bundle
 from training import seeds
-from training.seeds import SeedsError, recipe, table
+from training.seeds import SeedsError, recipe
 
 CONFIG = {"arch": "mlp", "epochs": 3, "seed": 0}
 
@@ -56,17 +55,8 @@ def test_command_measures_each_run_in_both_precisions(finished, runs, tmp_path, 
         assert min(float32["test_class_recall"]) == float32["test_worst_class_recall"]
         assert int8["bytes"] < float32["bytes"] / 3
         assert float32["validation_corrupted_accuracy"] < float32["validation_accuracy"]
-    assert table(evidence) in capsys.readouterr().out
-
-
-def test_table_gives_mean_spread_and_worst():
-    names = (*seeds._ROWS, "test_class_recall")
-    values = [0.99, 0.97, 0.98]
-    runs = [{precision: dict.fromkeys(names, value) for precision in seeds.PRECISIONS} for value in values]
-    lines = table({"runs": runs}).splitlines()
-    assert len(lines) == 2 + len(seeds._ROWS) * len(seeds.PRECISIONS)
-    assert f"| test, accuracy | float32 | {fmean(values):.3%} | {stdev(values):.3%} | 97.000% | 3 |" in lines
-    assert f"| test, calibration error | int8 | {fmean(values):.3%} | {stdev(values):.3%} | 99.000% | 3 |" in lines
+        assert run["parameters"] == 407_050
+    assert capsys.readouterr().out.splitlines()[0].startswith(f"{runs / '1'}: reads ")
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])

@@ -1,5 +1,7 @@
 """A student learns its teacher's answers, whatever the labels say."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ def teacher(tmp_path):
     return save
 
 
-@pytest.mark.parametrize("augment", ["none", "handwriting"])
+@pytest.mark.parametrize("augment", ["none", "handwriting", "camera"])
 def test_student_learns_the_teachers_answers(teacher, augment):
     digits = data.load("digits")
     config = TrainConfig(dataset="digits", epochs=3, hidden_units=8, teacher=teacher(784), augment=augment)
@@ -36,6 +38,22 @@ def test_student_learns_the_teachers_answers(teacher, augment):
     assert answers[:, 3].mean() == pytest.approx(np.exp(2) / (np.exp(2) + 9), abs=0.1)  # as unsure as the teacher
     # What is reported of the validation images is against their labels.
     assert seen[-1]["val_accuracy"] == pytest.approx((digits.validation.labels == 3).mean())
+
+
+def test_teacher_sees_what_no_camera_has_changed(tmp_path):
+    """A teacher who reads a 3, and on a bright background a 5: the student never hears of a 5."""
+    teacher = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, activation="softmax")])
+    bright = 0.1 * np.eye(10, dtype=np.float32)[[5]].repeat(784, axis=0)
+    teacher.set_weights([bright, 30 * np.eye(10, dtype=np.float32)[3]])
+    teacher.save(tmp_path / "teacher.keras")
+    digits = data.load("digits")
+    images = np.float32(digits.test.images).reshape(-1, 784) / 255
+    brighter = 0.5 + images / 2
+    assert set(teacher.predict(images, verbose=0).argmax(axis=1)) == {3}
+    assert set(teacher.predict(brighter, verbose=0).argmax(axis=1)) == {5}
+    config = TrainConfig(dataset="digits", epochs=3, hidden_units=8, augment="camera")
+    student = fit(replace(config, teacher=str(tmp_path / "teacher.keras")), digits, lambda *_: None)
+    assert set(student.predict(brighter, verbose=0).argmax(axis=1)) == {3}
 
 
 def test_teacher_of_other_images_is_refused(teacher):
