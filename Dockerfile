@@ -1,8 +1,43 @@
-# The serving image: Python, the pinned packages, the service and the champion. `make image` builds it.
+# The serving image, which is the last stage: Python, the pinned packages, the service and the champion. `make image`
+# builds it. And the training image, which is the stage called training: `make train-image`.
 
-FROM python:3.13-slim AS build
+FROM python:3.13-slim AS venv
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
 RUN python3 -m venv --without-pip /venv
+
+FROM venv AS training-packages
+COPY requirements/train.txt /build/requirements.txt
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /venv/bin/python install --no-compile --require-hashes -r /build/requirements.txt
+# What training does not load: what is left out below, TensorFlow's C headers, and clang, which nothing here imports.
+RUN cd /venv/lib/python3*/site-packages \
+ && rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/tools ai_edge_litert/vendors \
+    clang tensorflow/include \
+ && find . -type d -name tests -prune -exec rm -rf {} + \
+ && find . -type f -regex '.*\.\(c\|cpp\|h\|hpp\|pxd\|pyi\|pyx\|a\)' -delete
+# 180 MB that start a run in a third of the time.
+RUN /venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
+
+FROM python:3.13-slim AS training
+COPY --from=training-packages /venv /venv
+COPY app /srv/app
+COPY training /srv/training
+COPY deploy/model /srv/deploy/model
+# Here a run may write, and in /tmp. The user has a name because MLflow asks for one.
+WORKDIR /work
+RUN chown 65532:65532 /work
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/srv PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    HOME=/work USER=training GIT_PYTHON_REFRESH=quiet
+USER 65532:65532
+ENTRYPOINT ["python", "-m", "training"]
+ARG REVISION
+# What a run notes as its commit, where there is no git.
+ENV MNIST_REVISION=$REVISION
+LABEL org.opencontainers.image.title=mnist-api-training \
+      org.opencontainers.image.licenses=MIT \
+      org.opencontainers.image.revision=$REVISION
+
+FROM venv AS build
 # serve, or tracing: the same and OpenTelemetry.
 ARG REQUIREMENTS=serve
 COPY requirements/${REQUIREMENTS}.txt /build/requirements.txt

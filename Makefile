@@ -80,6 +80,12 @@ promote: .venv-train/train ## after the merge: make the committed champion the r
 rollback: .venv-train/train ## put the champion before this one, or version TO, back in deploy/model and the registry
 	$(TRAIN)/python -m training.promotion rollback $(if $(TO),--to '$(TO)')
 
+.PHONY: evidence
+evidence: .venv-train/train ## measure finished runs that differ in their seed, for the model card: NAME=cnn6 RUNS="runs/a runs/b"
+	@test -n '$(NAME)' -a -n '$(RUNS)' || { echo 'Name the recipe and its runs: make evidence NAME=cnn6 RUNS="runs/cnn6-0 runs/cnn6-1"'; exit 2; }
+	$(TRAIN)/python -m training.seeds 'docs/evidence/$(NAME).json' $(RUNS)
+	$(TRAIN)/python -m training.card
+
 .PHONY: bundle
 bundle: .venv-train/train ## turn a Keras model into a Bundle: KERAS=path/to/mnist_model.h5
 	@test -n '$(KERAS)' || { echo 'Name the model: make bundle KERAS=path/to/mnist_model.h5'; exit 2; }
@@ -101,6 +107,18 @@ image: ## build the serving image (IMAGE=name:tag)
 		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
 		--build-arg MODEL_SHA256="$$(sed -n '/"model": {/,/}/s/.*"sha256": "\(.*\)".*/\1/p' deploy/model/manifest.json)" .
 
+.PHONY: train-image
+train-image: ## build the training image (TRAIN_IMAGE=name:tag)
+	$(call need,docker,https://docs.docker.com/get-docker)
+	DOCKER_BUILDKIT=1 docker build --quiet --target training --tag '$(TRAIN_IMAGE)' $(BUILD_ARGS) \
+		--build-arg REVISION="$$(git describe --always --abbrev=40 --dirty --exclude '*')" .
+
+.PHONY: train-cluster
+train-cluster: ## train SEEDS=10 in a cluster, PARALLEL=2 at once (ARGS as for train, TRAIN_IMAGE, kubectl's CONTEXT)
+	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools)
+	@$(PYTHON) -m deploy.training.cluster --image '$(TRAIN_IMAGE)' --seeds '$(SEEDS)' --parallel '$(PARALLEL)' \
+		--context '$(CONTEXT)' -- $(ARGS)
+
 .PHONY: test-image
 test-image: image .venv/dev ## build the image and test it: contents, size, read-only run, drain, reproducibility
 	IMAGE='$(IMAGE)' $(SERVE)/python -m pytest tests/image $(ARGS)
@@ -119,14 +137,20 @@ kind: cluster-tools image ## run the service in a cluster of three nodes on this
 		--values deploy/values/kind.yaml --wait --timeout 120s
 
 .PHONY: kind-down
-kind-down: ## delete what `make kind` and an interrupted `make e2e` made
+kind-down: ## delete what `make kind` and an interrupted `make e2e` or `make e2e-training` made
 	$(call need,kind,https://kind.sigs.k8s.io/docs/user/quick-start)
 	kind delete cluster --name mnist
 	kind delete cluster --name mnist-e2e
+	kind delete cluster --name mnist-training
 
 .PHONY: e2e
 e2e: cluster-tools image ## prove the chart's promises on a real cluster of its own (six minutes; KEEP=1 keeps it)
 	IMAGE='$(IMAGE)' HELM='$(HELM)' NODE_IMAGE='$(NODE_IMAGE)' $(PYTHON) deploy/e2e/run.py
+
+.PHONY: e2e-training
+e2e-training: cluster-tools image train-image ## train and retrain on a cluster of its own (six minutes; KEEP=1 keeps it)
+	IMAGE='$(IMAGE)' TRAIN_IMAGE='$(TRAIN_IMAGE)' HELM='$(HELM)' NODE_IMAGE='$(NODE_IMAGE)' \
+		$(PYTHON) deploy/e2e/training.py
 
 .PHONY: cluster-tools
 cluster-tools:

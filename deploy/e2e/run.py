@@ -5,16 +5,14 @@ only. Makes a cluster of its own, and deletes it at the end unless KEEP is set.
 """
 
 import os
-import subprocess
 import sys
-import tempfile
-import time
 
 import limits
 import models
 import release
 import watch
-from tools import CLUSTER, NAMESPACE, Failed, kubectl, run, sh
+from proof import prove
+from tools import CLUSTER, NAMESPACE, kubectl, sh
 
 IMAGE = os.environ.get("IMAGE", "mnist-api")
 NODE_IMAGE = os.environ.get("NODE_IMAGE", "")
@@ -39,10 +37,6 @@ def make_cluster() -> None:
         sh(f"kubectl apply --filename {limits.METRICS_SERVER}")
 
 
-def delete_cluster() -> None:
-    run(f"kind delete cluster --name {CLUSTER}")
-
-
 STEPS = (
     make_cluster,
     release.install,
@@ -58,27 +52,5 @@ STEPS = (
 )
 
 
-def main() -> int:
-    """Try each promise, print what was shown, and give the exit code."""
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["KUBECONFIG"] = f"{folder}/kubeconfig"
-        delete_cluster()
-        try:
-            for step in STEPS:
-                print(f"[{time.monotonic() - started:4.0f} s] {step.__name__}: {step.__doc__}", flush=True)
-                step()
-        except (Failed, subprocess.TimeoutExpired) as error:
-            print(f"FAILED: {error}")
-            print(run("kubectl get pods --all-namespaces --output wide").stdout)
-            print(run("kubectl get events --namespace e2e --sort-by=.lastTimestamp").stdout[-4000:])
-            return 1
-        finally:
-            if not os.environ.get("KEEP"):
-                delete_cluster()
-    print(f"[{time.monotonic() - started:4.0f} s] every promise held")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(prove(STEPS, CLUSTER, NAMESPACE))

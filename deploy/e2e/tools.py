@@ -118,7 +118,8 @@ def forwarded(target: str, port: int, namespace: str = NAMESPACE) -> Iterator[Ca
 
         def ask(method: str, path: str, body: Any = None) -> tuple[int, str]:
             connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30)
-            connection.request(method, path, None if body is None else json.dumps(body))
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
 

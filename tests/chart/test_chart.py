@@ -4,13 +4,14 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import fields
+from dataclasses import asdict, fields
 
 import pytest
 import yaml
 
 from app.config import Settings
-from tests.serving import ROOT, Server
+from tests.serving import CHAMPION, ROOT, Server
+from training.config import TrainConfig
 
 HELM = os.environ.get("HELM", "helm")
 CHART = ROOT / "helm" / "mnist-api"
@@ -20,8 +21,8 @@ SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 OWN = {"host", "port", "metrics_port", "metrics_dir", "model_dir", "version", "revision"}
 
 
-def helm_template(*arguments):
-    command = [HELM, "template", "release", str(CHART), "--namespace", "space", "--kube-version", "1.35.0", *arguments]
+def helm_template(*arguments, release="release"):
+    command = [HELM, "template", release, str(CHART), "--namespace", "space", "--kube-version", "1.35.0", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -55,6 +56,13 @@ def refusal(*sets):
     return ended.stderr
 
 
+RETRAIN = "retrain.enabled=true,retrain.trackingUri=http://mlflow.ml.svc:5000"
+
+
+def retrain_of(rendered):
+    return rendered["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]
+
+
 DEFAULT_KINDS = {"Deployment", "Service", "ServiceAccount", "PodDisruptionBudget", "NetworkPolicy", "Test"}
 
 
@@ -71,6 +79,7 @@ def test_defaults_render_what_is_on_by_default():
         ("dashboards.enabled=true", "ConfigMap"),
         ("ingress.enabled=true,ingress.hosts[0]=a.example.org", "Ingress"),
         ("httpRoute.enabled=true,httpRoute.parentRefs[0].name=gateway", "HTTPRoute"),
+        ("retrain.enabled=true,retrain.trackingUri=http://mlflow:5000", "CronJob"),
     ],
 )
 def test_option_adds_its_object(switch, kind):
@@ -85,16 +94,24 @@ def test_option_can_be_switched_off(switch, kind):
 
 
 def test_full_values_render():
-    assert len(render(values=[CHART / "ci" / "full-values.yaml"])) == len(DEFAULT_KINDS) + 6
+    assert len(render(values=[CHART / "ci" / "full-values.yaml"])) == len(DEFAULT_KINDS) + 7
 
 
 def test_every_pod_is_restricted():
-    """The pod security standard `restricted`, for the service, its init container and the test."""
+    """The pod security standard `restricted`: the service, its init container, the test, and all that trains."""
     rendered = render(
+        RETRAIN,
         "model.source=url,model.url.address=http://a/b.tar,networkPolicy.egress[0].to[0].ipBlock.cidr=10.0.0.0/8",
         f"model.url.sha256={'0' * 64}",
     )
-    for pod in (pod_of(rendered), rendered["Test"]["spec"]):
+    manifests = [
+        document
+        for path in sorted((ROOT / "deploy" / "training").glob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text())
+    ]
+    training = [one["spec"]["template"]["spec"] for one in manifests if one["kind"] in {"Deployment", "Job"}]
+    assert len(training) == 2
+    for pod in (pod_of(rendered), rendered["Test"]["spec"], retrain_of(rendered)["spec"], *training):
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] > 0
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -234,6 +251,82 @@ def test_canary_gets_its_share():
     assert [(one["name"], one["weight"]) for one in rule["backendRefs"]] == [("release-mnist-api", 90), ("other", 10)]
 
 
+def test_no_selector_of_the_service_matches_a_pod_that_retrains():
+    rendered = render(RETRAIN, "serviceMonitor.enabled=true")
+    labels = retrain_of(rendered)["metadata"]["labels"].items()
+    selectors = [
+        rendered["Deployment"]["spec"]["selector"]["matchLabels"],
+        rendered["Service"]["spec"]["selector"],
+        rendered["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        rendered["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
+    ]
+    assert not [selector for selector in selectors if selector.items() <= labels]
+
+
+def test_retraining_never_overlaps_and_takes_the_gates_no():
+    spec = render(RETRAIN)["CronJob"]["spec"]
+    assert spec["concurrencyPolicy"] == "Forbid"
+    job = spec["jobTemplate"]["spec"]
+    disrupted, refused = job["podFailurePolicy"]["rules"]
+    assert disrupted == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget"}]}
+    assert refused["action"] == "FailJob"
+    assert refused["onExitCodes"]["values"] == [1]
+    (container,) = job["template"]["spec"]["containers"]
+    assert refused["onExitCodes"]["containerName"] == container["name"]
+
+
+@pytest.mark.parametrize(
+    ("source", "command"),
+    [
+        ((), ["cp", "-R", "/srv/deploy/model", "/work/champion"]),
+        (
+            ("model.source=claim,model.claim.name=models,model.path=mnist/1",),
+            ["cp", "-R", "/model/mnist/1", "/work/champion"],
+        ),
+        (
+            (
+                "model.source=url,model.url.address=https://a/b,networkPolicy.enabled=false",
+                f"model.url.sha256={'0' * 64}",
+            ),
+            ["python", "-m", "app.fetch", "https://a/b", "0" * 64, "/work/champion"],
+        ),
+    ],
+)
+def test_retraining_is_compared_with_what_the_release_serves(source, command):
+    rendered = render(RETRAIN, *source)
+    pod = retrain_of(rendered)["spec"]
+    (champion,) = pod["initContainers"]
+    assert champion["command"] == command
+    assert champion["image"] == api_of(rendered)["image"]
+    (container,) = pod["containers"]
+    assert container["command"][-4:] == ["--champion", "/work/champion", "--out", "/work/run"]
+    mounted = {mount["name"] for one in (champion, container) for mount in one["volumeMounts"]}
+    assert {volume["name"] for volume in pod["volumes"]} == mounted
+
+
+def test_retraining_finds_its_data_and_its_server():
+    pod = retrain_of(render(RETRAIN, "retrain.dataClaim=mnist"))["spec"]
+    (container,) = pod["containers"]
+    assert environment(container)["MNIST_DATA_DIR"] == "/data"
+    assert environment(container)["MLFLOW_TRACKING_URI"] == "http://mlflow.ml.svc:5000"
+    assert {"name": "data", "mountPath": "/data", "readOnly": True} in container["volumeMounts"]
+    assert "MNIST_DATA_DIR" not in environment(retrain_of(render(RETRAIN))["spec"]["containers"][0])
+
+
+def test_name_of_the_longest_release_leaves_room_for_the_time():
+    ended = helm_template("--set", RETRAIN, release="x" * 53)
+    (job,) = (one for one in yaml.safe_load_all(ended.stdout) if one["kind"] == "CronJob")
+    assert len(job["metadata"]["name"]) <= 52
+
+
+def test_options_of_retraining_made_the_champion():
+    given = dict(argument.removeprefix("--").split("=") for argument in VALUES["retrain"]["args"])
+    manifest = json.loads((CHAMPION / "manifest.json").read_text())
+    made_of, defaults = manifest["lineage"]["train_config"], asdict(TrainConfig())
+    chosen = {name.replace("_", "-"): value for name, value in made_of.items() if value != defaults[name]}
+    assert {name: type(chosen[name])(value) for name, value in given.items()} == chosen
+
+
 WATCHED = (
     "serviceMonitor.enabled=true,dashboards.enabled=true",
     "prometheusRule.enabled=true,prometheusRule.runbookUrl=https://git.example.org/RUNBOOK.md",
@@ -283,6 +376,8 @@ def test_rules_watch_this_release_and_are_otherwise_those_of_the_file():
         (("httpRoute.enabled=true",), "name the gateway"),
         (("prometheusRule.enabled=true",), "set prometheusRule.runbookUrl to the address at which deploy/RUNBOOK.md"),
         (("prometheusRule.runbookUrl=RUNBOOK.md",), "does not match pattern"),
+        (("retrain.enabled=true",), "set retrain.trackingUri to the MLflow server's address"),
+        (("retrain.trackingUri=mlflow",), "does not match pattern"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused_with_a_sentence(values, message):

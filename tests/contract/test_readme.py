@@ -116,7 +116,10 @@ def test_missing_python_is_one_message(tmp_path):
 
 @pytest.mark.parametrize(
     "target",
-    ["image", "test-image", "kind", "kind-down", "e2e", "test-chart", "test-alerts", "observe", "observe-local"],
+    [
+        *("image", "test-image", "kind", "kind-down", "e2e", "test-chart", "test-alerts", "observe", "observe-local"),
+        *("train-image", "train-cluster", "e2e-training"),
+    ],
 )
 def test_missing_tool_is_one_message_that_says_how_to_get_it(tmp_path, target):
     make = shutil.which("make")
@@ -129,14 +132,22 @@ def test_missing_tool_is_one_message_that_says_how_to_get_it(tmp_path, target):
         check=False,
     )
     assert ended.returncode != 0
-    assert re.fullmatch(r"(docker|kind|helm|prometheus|promtool) is missing\. Get it: https://\S+\n", ended.stdout), (
-        ended.stdout + ended.stderr
-    )
+    assert re.fullmatch(
+        r"(docker|kind|kubectl|helm|prometheus|promtool) is missing\. Get it: https://\S+\n", ended.stdout
+    ), ended.stdout + ended.stderr
 
 
-def test_bundle_without_a_model_says_what_to_name():
+@pytest.mark.parametrize(
+    ("target", "example"),
+    [
+        ("bundle", "make bundle KERAS=path/to/mnist_model.h5"),
+        ("gate", "make gate CANDIDATE=runs/x/bundle"),
+        ("evidence", 'make evidence NAME=cnn6 RUNS="runs/cnn6-0 runs/cnn6-1"'),
+    ],
+)
+def test_target_that_needs_a_name_says_so(target, example):
     ended = subprocess.run(
-        ["make", "bundle", "-o", ".venv-train/train"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["make", target, "-o", ".venv-train/train"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ended.returncode != 0
-    assert "make bundle KERAS=path/to/mnist_model.h5" in ended.stdout
+    assert example in ended.stdout
