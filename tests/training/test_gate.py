@@ -26,8 +26,8 @@ def right_but(wrong, n=N):
 CHAMPIONS = Evidence(
     images_sha256="the same",
     labels=LABELS,
-    correct=right_but(slice(66)),
-    confidence=np.full(N, 0.9934, dtype=np.float32),
+    correct=right_but(slice(57)),
+    confidence=np.full(N, 0.9943, dtype=np.float32),
     corrupted={"fog": right_but(slice(100), M), "shear": right_but(slice(10), M)},
     latency_s=(50e-6, 60e-6, 50e-6),
     size_bytes=121_928,
@@ -51,10 +51,10 @@ def test_champion_passes_against_itself():
 
 
 CANDIDATES = {
-    # 15 of the champion's 66 mistakes mended, 40 new ones: worse by the margin, and still above the floor
+    # 15 of the champion's 57 mistakes mended, 35 new ones: worse by the margin, and still above the floor
     "non-inferiority": (
-        {"correct": right_but(slice(15, 106))},
-        "loses 40 of the champion's images and gains 15 of 10000; one worse by 0.0025 does so well with",
+        {"correct": right_but(slice(15, 92))},
+        "loses 35 of the champion's images and gains 15 of 10000; one worse by 0.002 does so well with",
     ),
     "class recall": (
         {"correct": right_but(np.arange(9, 500, 10))},
@@ -64,7 +64,7 @@ CANDIDATES = {
         {"corrupted": {"fog": right_but(slice(120), M), "shear": CHAMPIONS.corrupted["shear"]}},
         "differs from the champion by -0.0200 in accuracy over 2 kinds, or by -0.0272 at the low end",
     ),
-    "calibration": ({"confidence": np.full(N, 0.95, dtype=np.float32)}, "calibration error of 0.0434, at most 0.005"),
+    "calibration": ({"confidence": np.full(N, 0.95, dtype=np.float32)}, "calibration error of 0.0443, at most 0.005"),
     "latency": (
         {"latency_s": (110e-6, 126e-6, 100e-6)},
         "takes 110 us an image and the champion 50 us, 2.10 times as long, at most 2",
@@ -92,8 +92,8 @@ def test_a_candidate_as_bad_as_a_bad_champion_fails_by_the_floor():
 
 def test_a_limit_that_is_just_met_is_met():
     limits = {
-        "min_accuracy": 0.9934,
-        "min_class_recall": 0.993,
+        "min_accuracy": 0.9943,
+        "min_class_recall": 0.994,
         "max_latency_ratio": 1.0,
         "max_size_bytes": 121_928,
     }
