@@ -34,7 +34,9 @@ run: .venv/serve ## serve the champion at http://127.0.0.1:5000 (Ctrl-C stops it
 	@exec $(SERVE)/gunicorn -c app/gunicorn.conf.py
 
 .PHONY: test
-test: test-serve test-train ## run every test
+test: .venv/dev .venv-train/train ## run every test, of service and training side by side (four minutes on two cores)
+	@echo 'Tests of service and training, side by side. Each prints when it has ended: after about two and four minutes.'
+	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) test-serve test-train
 
 .PHONY: test-serve
 test-serve: .venv/dev ## run the tests of service and repository, where there is no TensorFlow

@@ -20,6 +20,12 @@ def golden(classifier):
     return classifier.bundle.golden.cases
 
 
+@pytest.fixture(scope="session")
+def tolerance(classifier):
+    """How far a probability may be from the golden one: a champion of int8 rounds as this machine does."""
+    return classifier.bundle.golden.tolerance
+
+
 @pytest.fixture
 def app(classifier):
     return create_app(Settings(), classifier)

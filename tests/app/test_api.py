@@ -43,14 +43,14 @@ def test_example_can_be_posted_as_it_stands(client, golden):
     assert answer.json["prediction"] == golden[0].label
 
 
-def test_predict_answers_as_the_original_did(predict, golden):
+def test_predict_answers_as_the_original_did(predict, golden, tolerance):
     for case in golden:
         answer = predict({"image": case.image})
         assert answer.status_code == 200
         assert answer.json.keys() == {"prediction", "confidence", "probabilities"}
         assert answer.json["prediction"] == case.label
         assert answer.json["confidence"] == max(answer.json["probabilities"])
-        assert answer.json["probabilities"] == pytest.approx(case.probabilities, abs=1e-4)
+        assert answer.json["probabilities"] == pytest.approx(case.probabilities, abs=tolerance)
 
 
 def test_rows_are_the_same_image_as_numbers(predict, golden):
@@ -63,7 +63,7 @@ def test_whole_numbers_are_numbers(predict):
 
 
 @pytest.mark.parametrize("length", [1, 2, 10, 128])
-def test_batch_answers_each_image_in_order(predict, golden, length):
+def test_batch_answers_each_image_in_order(predict, golden, tolerance, length):
     cases = [golden[index % 10] for index in range(length)]
     images = [
         case.image if index % 2 else np.reshape(case.image, (28, 28)).tolist() for index, case in enumerate(cases)
@@ -71,7 +71,7 @@ def test_batch_answers_each_image_in_order(predict, golden, length):
     predictions = predict({"images": images}).json["predictions"]
     assert [prediction["prediction"] for prediction in predictions] == [case.label for case in cases]
     for prediction, case in zip(predictions, cases, strict=True):
-        assert prediction["probabilities"] == pytest.approx(case.probabilities, abs=1e-4)
+        assert prediction["probabilities"] == pytest.approx(case.probabilities, abs=tolerance)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ def images(golden):
     return np.array([case.image for case in golden], dtype=np.float32).reshape(-1, 28, 28)
 
 
-def test_golden_answers(classifier, images, golden):
-    assert classifier.predict(images) == pytest.approx(np.array([case.probabilities for case in golden]), abs=1e-4)
+def test_golden_answers(classifier, images, golden, tolerance):
+    expected = np.array([case.probabilities for case in golden])
+    assert classifier.predict(images) == pytest.approx(expected, abs=tolerance)
 
 
 def test_a_batch_answers_as_its_images_do_alone(classifier, images):

@@ -26,4 +26,4 @@ def test_champion_is_as_good_as_its_manifest_says():
     mnist = data.load("mnist")
     metrics = champion.bundle.manifest.metrics
     assert mnist.sha256 == champion.bundle.manifest.lineage["data_sha256"]
-    assert evaluate(champion.predict, mnist.test).accuracy == pytest.approx(metrics["accuracy"], abs=1e-4)
+    assert evaluate(champion.predict, mnist.test).accuracy == pytest.approx(metrics["accuracy"], abs=5e-4)

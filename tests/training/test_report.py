@@ -375,7 +375,7 @@ def test_examine_measures_a_bundle_on_the_test_split():
     assert findings.split is test
     assert findings.report.accuracy == 1
     expected = np.array([case.probabilities for case in champion.golden.cases])
-    assert findings.probabilities == pytest.approx(expected, abs=0.001)
+    assert findings.probabilities == pytest.approx(expected, abs=champion.golden.tolerance)
     assert (findings.sha256, findings.size_bytes) == (champion.manifest.sha256, champion.manifest.model["bytes"])
     assert list(findings.corrupted) == list(KINDS)
     assert findings.corrupted["shear"] < 0.5
