@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.commandline import add_run_flags, config_of, exit_code, out_of
 from training.data import load
+from training.folder import BUNDLE
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +26,7 @@ def _execute(options: argparse.Namespace) -> int:
     else:
         manifest = pipeline.run(config, out, options.data_dir, options.extra_data).manifest
     quality = f"{manifest.metrics['accuracy']:.2%} of {manifest.metrics['n_test']:,} {manifest.dataset} test images"
-    print(f"{out / pipeline.BUNDLE}: {manifest.name} {manifest.version} reads {quality}")
+    print(f"{out / BUNDLE}: {manifest.name} {manifest.version} reads {quality}")
     return 0
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from app import bundle
 from training import TrainingError
+from training.folder import BUNDLE
 
 MODEL = Path("deploy/model")
-REPORT = Path("deploy/report")
-BUNDLE = "bundle"  # a run's folder holds the Bundle under this name, and the report under that of REPORT
+REPORT = Path("deploy/report")  # named as in a run's folder
 
 
 class ChampionError(TrainingError):

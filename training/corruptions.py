@@ -20,6 +20,7 @@ from training.evaluate import Predict
 from training.warps import CLOUD_NUMBERS, COLUMNS, ROWS, Numbers, affine, blurred, clouds, drawn_over, edges, sampled
 
 SEVERITIES = range(1, 6)
+USUAL_SEVERITY = 3  # as hard as MNIST-C's
 _CHUNK = 256  # images at a time, few enough to stay in the processor's cache
 _MUD = 0.25  # ink of a drop of mud, as MNIST-C has it
 _LINES = 3  # at most
@@ -50,7 +51,7 @@ def corrupted(images: NDArray[np.uint8], kind: str, severity: int, seed: int) ->
     return result
 
 
-def accuracies(predict: Predict, split: Split, severity: int = 3, seed: int = 0) -> dict[str, float]:
+def accuracies(predict: Predict, split: Split, severity: int = USUAL_SEVERITY, seed: int = 0) -> dict[str, float]:
     """A model's accuracy on a split by the kind of its corruption. Raises CorruptionError."""
     read = {kind: predict(from_bytes(corrupted(split.images, kind, severity, seed))) for kind in KINDS}
     return {kind: float((answers.argmax(axis=1) == split.labels).mean()) for kind, answers in read.items()}

@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 from app.bundle import Bundle
 from app.image import from_bytes
 from app.model import Engine
-from training.corruptions import SEVERITIES, accuracies
+from training.corruptions import SEVERITIES, USUAL_SEVERITY, accuracies
 from training.data import Dataset, Split
 from training.evaluate import ECE_BINS, Report, evaluate
 from training.precisions import Export
 
 History = Sequence[Mapping[str, float]]
-
-CORRUPTED_SEVERITY = 3  # as hard as MNIST-C's
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +103,7 @@ def examine(
     """Measure a Bundle with the code that serves: on the test split, and on corrupted validation images."""
     engine = Engine(bundle.model)
     probabilities = engine.predict(from_bytes(dataset.test.images))
-    severity = f"severity {CORRUPTED_SEVERITY} of {len(SEVERITIES)}"
+    severity = f"severity {USUAL_SEVERITY} of {len(SEVERITIES)}"
     return Findings(
         name=bundle.manifest.name,
         version=bundle.manifest.version,
@@ -116,7 +114,7 @@ def examine(
         split=dataset.test,
         probabilities=probabilities,
         report=evaluate(lambda _: probabilities, dataset.test),
-        corrupted=accuracies(engine.predict, dataset.validation, CORRUPTED_SEVERITY),
+        corrupted=accuracies(engine.predict, dataset.validation),
         corrupted_images=f"{len(dataset.validation):,} validation images, {severity}",
         history=history,
         exports=exports,

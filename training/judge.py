@@ -12,12 +12,11 @@ from pathlib import Path
 from app import bundle
 from app.model import load as load_classifier
 from training.commandline import DATA_DIR, exit_code
-from training.corruptions import KINDS, corrupted
+from training.corruptions import KINDS, USUAL_SEVERITY, corrupted
 from training.data import Dataset, load
 from training.gate import Decision, GateError, Outcome, Policy, decide
 from training.measure import evidence
 
-SEVERITY = 3  # as hard as MNIST-C's
 CORRUPTED_IMAGES = 1_000  # of each kind
 EXIT_FAILED = 1
 EXIT_ERROR = 2
@@ -82,7 +81,7 @@ def judge(candidate: Path, champion: Path, dataset: Dataset, policy: Policy) -> 
     require_dataset(champion, theirs.bundle.manifest.dataset, dataset.name)
     require_dataset(candidate, mine.bundle.manifest.dataset, dataset.name)
     images = dataset.test.images[:CORRUPTED_IMAGES]
-    bent = {kind: corrupted(images, kind, SEVERITY, seed=0) for kind in KINDS}
+    bent = {kind: corrupted(images, kind, USUAL_SEVERITY, seed=0) for kind in KINDS}
     return decide(*evidence(mine, theirs, dataset.test, bent), policy)
 
 

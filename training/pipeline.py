@@ -22,16 +22,15 @@ from app.image import PIXELS, from_bytes
 from training import report, tracking
 from training.calibrate import calibrated
 from training.config import TrainConfig
+from training.corruptions import USUAL_SEVERITY
 from training.data import Dataset, load
 from training.export import export, in_each_precision, load_keras
 from training.extra import add
-from training.findings import CORRUPTED_SEVERITY, Findings, examine
+from training.findings import Findings, examine
 from training.fit import fit
+from training.folder import BUNDLE, CONFIG, REPORT, RESULTS
 from training.precisions import choose, compare
 
-BUNDLE = "bundle"
-REPORT = "report"
-CONFIG_FILE = "config.json"
 PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "matplotlib", "mlflow")
 
 
@@ -68,7 +67,7 @@ def run(config: TrainConfig, out: Path, data_dir: Path | None = None, extra_data
             bundle, _ = export(model, dataset, folder / BUNDLE, name=model.name, lineage=lineage, precision=precision)
             model.save(folder / "model.keras")
             _save_h5(model, folder / "mnist_model.h5")
-            _write_json(folder / CONFIG_FILE, asdict(config))
+            _write_json(folder / CONFIG, asdict(config))
             findings = examine(bundle, dataset, history=history, exports=exports, precision=precision)
             _write_report(folder, findings)
         # Only now, so that a tracking server that has gone away meanwhile does not cost the trained model.
@@ -124,10 +123,10 @@ def _write_report(folder: Path, findings: Findings) -> None:
         "dataset": findings.dataset,
         "history": findings.history,
         "test": asdict(findings.report),
-        "corrupted": {"split": "validation", "severity": CORRUPTED_SEVERITY, "accuracy": findings.corrupted},
+        "corrupted": {"split": "validation", "severity": USUAL_SEVERITY, "accuracy": findings.corrupted},
         "exports": [asdict(one) for one in findings.exports],
     }
-    _write_json(folder / "report.json", values)
+    _write_json(folder / RESULTS, values)
 
 
 def _write_json(path: Path, value: Any) -> None:
@@ -156,7 +155,7 @@ def _teacher(config: TrainConfig) -> dict[str, Any] | None:
     if not config.teacher:
         return None
     path = Path(config.teacher)
-    beside = path.with_name(CONFIG_FILE)
+    beside = path.with_name(CONFIG)
     return {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "train_config": json.loads(beside.read_text()) if beside.exists() else None,

@@ -12,13 +12,12 @@ from pathlib import Path
 import mlflow
 
 from app.bundle import Manifest
+from training.folder import BUNDLE, REPORT
 from training.tracking import TrackingError, connected, experiment
 
 NAME = "mnist-api"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
-_BUNDLE = "bundle"  # a run's artifact
-_REPORT = "report"
 
 
 @dataclass(frozen=True)
@@ -85,20 +84,20 @@ class Registry:
         """Register a Bundle as it is, in a run made for it: it cannot be loaded by MLflow, and has no signature."""
         tags = {"adopted": "true", "model_sha256": manifest.sha256, "dataset": manifest.dataset}
         run_id = self._run_of_adopted(tags)
-        self._client.log_artifacts(run_id, str(folder), _BUNDLE)
+        self._client.log_artifacts(run_id, str(folder), BUNDLE)
         self._client.set_terminated(run_id)
-        source = f"{self._client.get_run(run_id).info.artifact_uri}/{_BUNDLE}"
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/{BUNDLE}"
         return self._create(run_id, source, tags)
 
     def fetch(self, version: Version, folder: Path) -> bool:
         """Download a version's Bundle and report as `model` and `report`. False if its run holds no Bundle."""
         held = {artifact.path for artifact in self._client.list_artifacts(version.run_id)}
-        for name in (_BUNDLE, _REPORT):
+        for name in (BUNDLE, REPORT):
             if name in held:
                 self._client.download_artifacts(version.run_id, name, str(folder))
-        if _BUNDLE not in held:
+        if BUNDLE not in held:
             return False
-        (folder / _BUNDLE).rename(folder / "model")
+        (folder / BUNDLE).rename(folder / "model")
         return True
 
     def _run_of_adopted(self, tags: Mapping[str, str]) -> str:

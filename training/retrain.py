@@ -13,11 +13,12 @@ from pathlib import Path
 from app import bundle
 from app.bundle import Manifest
 from training import TrainingError, champion, judge, registry, report, tracking
-from training.champion import BUNDLE, MODEL, REPORT
+from training.champion import MODEL
 from training.commandline import add_run_flags, config_of, exit_code, out_of
 from training.config import TrainConfig
 from training.data import Dataset, load
 from training.findings import examine
+from training.folder import BUNDLE, REPORT, RESULTS
 from training.gate import Decision, Policy
 from training.judge import EXIT_ERROR, EXIT_FAILED, Verdict
 from training.precisions import Export
@@ -84,7 +85,7 @@ def conclude(out: Path, place: Path, dataset: Dataset, policy: Policy) -> Verdic
         out / VERDICT,
         passed=decision.passed,
         failed_rules=decision.failed,
-        report=out / REPORT.name,
+        report=out / REPORT,
     )
     if decision.passed:
         version = _register(manifest)
@@ -111,7 +112,7 @@ def _verdict(out: Path, place: Path, dataset: Dataset, policy: Policy) -> Verdic
 
 def _write_report(out: Path, place: Path, dataset: Dataset, decision: Decision) -> None:
     """Put the report of candidate, champion and decision in place of the one that training wrote of the run alone."""
-    learnt = json.loads((out / "report.json").read_text())
+    learnt = json.loads((out / RESULTS).read_text())
     candidate = bundle.read(out / BUNDLE)
     findings = examine(
         candidate,
@@ -120,7 +121,7 @@ def _write_report(out: Path, place: Path, dataset: Dataset, decision: Decision) 
         exports=[Export(**export) for export in learnt["exports"]],
         precision=candidate.manifest.lineage["export"],
     )
-    report.write(out / REPORT.name, findings, examine(bundle.read(place), dataset), decision)
+    report.write(out / REPORT, findings, examine(bundle.read(place), dataset), decision)
 
 
 def _register(manifest: Manifest) -> Version:

@@ -15,13 +15,12 @@ from typing import Any
 
 from app.model import Engine
 from training import TrainingError
+from training.card import PRECISIONS
 from training.commandline import DATA_DIR, exit_code
 from training.corruptions import accuracies
 from training.data import Dataset, load
 from training.evaluate import evaluate
-
-PRECISIONS = ("float32", "int8")
-SEVERITY = 3  # as hard as MNIST-C's
+from training.folder import CONFIG
 
 Measured = dict[str, Any]
 
@@ -52,7 +51,7 @@ def measure(litert: bytes, dataset: Dataset) -> Measured:
     return {
         "bytes": len(litert),
         "validation_accuracy": chosen_on.accuracy,
-        "validation_corrupted_accuracy": fmean(accuracies(predict, dataset.validation, SEVERITY).values()),
+        "validation_corrupted_accuracy": fmean(accuracies(predict, dataset.validation).values()),
         "test_accuracy": reported_on.accuracy,
         "test_worst_class_recall": reported_on.worst_class_recall,
         "test_ece": reported_on.ece,
@@ -78,7 +77,7 @@ def _evidence(folders: Sequence[Path], data_dir: Path | None) -> dict[str, Any]:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads((folder / "config.json").read_text()))
+        return dict(json.loads((folder / CONFIG).read_text()))
     except (OSError, ValueError) as error:
         raise SeedsError(f"{folder} is no run's folder: {error}") from error
 
