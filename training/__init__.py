@@ -1,4 +1,4 @@
-"""Training: from MNIST files to a Bundle. Imports app.bundle, app.image and app.model, never the service."""
+"""Training: from MNIST files to a Bundle. Shares with the service how Bundles, images and pictures are read."""
 
 
 class TrainingError(Exception):

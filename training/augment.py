@@ -1,7 +1,8 @@
 """Augmentation: digits as other hands and pens would write them, and as cameras would see them.
 
 Each image is changed its own way at each epoch. Of the hand, slant, size, place and turn vary by affine maps, the width
-of strokes by morphology; of the camera, the background's brightness, from side to side too, contrast and noise.
+of strokes by morphology, and on demand each part of the image moves a little otherwise than the next; of the camera,
+the background's brightness, from side to side too, contrast and noise.
 """
 
 import math
@@ -17,6 +18,8 @@ SHEAR_SD = 0.07  # the slant, as a tangent
 SHIFT_PIXELS = 2.0  # at most, in each direction
 WIDTH_SD = 0.3  # of the way to strokes two pixels wider or thinner
 THINNEST, WIDEST = -0.6, 1.0  # at most; strokes of MNIST are two to four pixels wide, and must not vanish
+WARP_SD_PIXELS = 1.0  # by which a point of the coarse grid moves, in each direction
+WARP_POINTS = 5  # of that grid, on each side of the image: five to six pixels apart
 UNTOUCHED = 0.5  # share of images that no camera changes: the service is sent clean ones first of all
 BRIGHTEST = 0.6  # of the background, in ink
 STEEPEST = 0.4  # difference in the background's brightness from one side to the other, in ink
@@ -27,6 +30,32 @@ NOISIEST = 0.2  # standard deviation of the noise, in ink
 def handwritten(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Write each image its own way. float32 [n, 28, 28] -> the same; the same seed, int [2], gives the same images."""
     return _pens(_bent(images, seed), seed + 2)
+
+
+def warped(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Write each image its own way and by an unsteady hand. Shapes and seed as in `handwritten`.
+
+    The elastic distortions of P. Simard et al., "Best practices for convolutional neural networks applied to visual
+    document analysis", 2003, with a coarse random grid in place of noise that is smoothed.
+    """
+    n = tf.shape(images)[0]
+    grid = tf.random.stateless_normal([n, WARP_POINTS, WARP_POINTS, 2], seed + 5) * WARP_SD_PIXELS
+    moved = tf.image.resize(grid, [SIDE, SIDE], "bicubic")
+    pixels = tf.range(SIDE, dtype=tf.float32)
+    places = tf.stack(tf.meshgrid(pixels, pixels, indexing="ij"), axis=-1) + moved
+    return _at(handwritten(images, seed), places)
+
+
+def _at(images: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    """What images show at places between their pixels, bilinear: [n, 28, 28] at [n, 28, 28, (row, column)]."""
+    places = tf.clip_by_value(places, 0.0, SIDE - 1.001)
+    corner = tf.floor(places)
+    down, right = tf.unstack(places - corner, axis=-1)
+    index = tf.cast(corner[..., 0] * SIDE + corner[..., 1], tf.int32)
+    flat = tf.reshape(images, [-1, SIDE * SIDE])
+    here, beside, below, across = (tf.gather(flat, index + step, batch_dims=1) for step in (0, 1, SIDE, SIDE + 1))
+    above = here + right * (beside - here)
+    return above + down * (below + right * (across - below) - above)
 
 
 def photographed(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

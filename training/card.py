@@ -10,10 +10,12 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from training import pages
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "MODEL_CARD.md"
 EVIDENCE = DOCS / "evidence"
-BEGIN, END = "<!-- figures: make evidence writes these -->\n", "<!-- /figures -->\n"
+BEGIN = "<!-- figures: make evidence writes these -->\n"
 
 PRECISIONS = ("float32", "int8")
 # What is measured of each run, and which of the seeds counts as the worst.
@@ -40,9 +42,7 @@ def read(folder: Path = EVIDENCE) -> dict[str, Any]:
 
 def write() -> None:
     """Put the tables in place of those on the page."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}{tables(read())}{END}{after}")
+    pages.write(PAGE, BEGIN, tables(read()))
 
 
 def _quality(evidence: Mapping[str, Any]) -> str:
@@ -57,7 +57,7 @@ def _quality(evidence: Mapping[str, Any]) -> str:
         for name, one in evidence.items()
         for precision in PRECISIONS
     ]
-    return _table(["recipe", "parameters", "served as", "seeds", *COLUMNS], rows)
+    return pages.table(["recipe", "parameters", "served as", "seeds", *COLUMNS], rows)
 
 
 def _recall(evidence: Mapping[str, Any]) -> str:
@@ -66,7 +66,7 @@ def _recall(evidence: Mapping[str, Any]) -> str:
     for name, one in evidence.items():
         by_digit = zip(*_values(one, "float32", "test_class_recall"), strict=True)
         rows.append([name, *(f"{fmean(of_digit):.2%}" for of_digit in by_digit)])
-    return _table(["recall of digit", *map(str, range(10))], rows)
+    return pages.table(["recall of digit", *map(str, range(10))], rows)
 
 
 def _values(evidence: Mapping[str, Any], precision: str, measure: str) -> list[Any]:
@@ -75,11 +75,6 @@ def _values(evidence: Mapping[str, Any], precision: str, measure: str) -> list[A
 
 def _spread(values: Sequence[float], worst: Callable[[Iterable[float]], float]) -> str:
     return f"{100 * fmean(values):.3f} ± {100 * stdev(values):.3f} % ({100 * worst(values):.2f})"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 if __name__ == "__main__":

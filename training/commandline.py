@@ -46,7 +46,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--extra-data",
         type=Path,
         metavar="FOLDER",
-        help="confirmed images to train on as well: subfolders 0 to 9 of 28x28 images, or IDX files (default: none)",
+        help="confirmed images to train on as well: subfolders 0 to 9 of pictures, or IDX files (default: none)",
     )
     parser.add_argument("--out", type=Path, help="folder for the run (default: a new one, runs/TIME-ARCH-DATASET)")
 

@@ -41,9 +41,9 @@ class TrainConfig:
     label_smoothing: float = _option(0.0, "share of each label that is spread over all ten digits", high=0.5)
     augment: str = _option(
         "none",
-        "handwriting: bend each image and vary its strokes' width at random at each epoch; camera: and see half of them"
-        " on bright backgrounds, faint and noisy",
-        choices=("none", "handwriting", "camera"),
+        "handwriting: bend each image and vary its strokes' width at random at each epoch; elastic: and warp it;"
+        " camera: handwriting, and see half of the images on bright backgrounds, faint and noisy",
+        choices=("none", "handwriting", "elastic", "camera"),
     )
     teacher: str = _option("", ".keras file of a better model, whose answers are learnt in place of the labels")
     precision: str = _option(

@@ -14,7 +14,7 @@ import tensorflow as tf
 from app.image import PIXELS, SIDE, from_bytes
 from app.model import CLASSES
 from training import TrainingError, network
-from training.augment import handwritten, photographed
+from training.augment import handwritten, photographed, warped
 from training.config import TrainConfig
 from training.data import Dataset, Split
 from training.export import load_keras
@@ -104,7 +104,8 @@ def _batches(config: TrainConfig, split: Split) -> tf.data.Dataset:
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(labels), seed=config.seed)
     batches = batches.batch(config.batch_size).repeat().enumerate()
     if config.augment != "none":
-        batches = batches.map(_changing(handwritten, config.seed))
+        written = warped if config.augment == "elastic" else handwritten
+        batches = batches.map(_changing(written, config.seed))
     if config.teacher:
         teacher = _teacher(config.teacher)
         batches = batches.map(lambda step, batch: (step, (batch[0], teacher(batch[0], training=False))))

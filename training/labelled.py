@@ -1,10 +1,10 @@
 """Labelled images that people made: a folder of files -> uint8 [n, 28, 28], white ink on black, each with its digit.
 
-The folder holds subfolders 0 to 9 of 28x28 PNG, JPEG or BMP images, or IDX files as MNIST has them.
+The folder holds subfolders 0 to 9 of pictures, which are read and made like MNIST as the service does it, so that a
+model sees in training what it will see; or IDX files as MNIST has them.
 """
 
 import gzip
-import warnings
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,25 +12,22 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from app.image import SIDE
+from app import normalize, picture
+from app.image import SIDE, InvalidImage
 from app.model import CLASSES
 from training.data import DataError, Split, idx
 
 DIGITS = tuple(map(str, range(CLASSES)))
-FORMATS = ("PNG", "JPEG", "BMP")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-EIGHT_BITS = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK")  # Pillow's modes of at most 8 bits a channel
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 NAMED = 5  # images that a message names
+_NAME = "picture"  # by which the messages of others call a file that is named here
 
 _LAYOUT = (
-    "Give a folder with subfolders named 0 to 9 that hold PNG, JPEG or BMP images, or with IDX files:"
+    "Give a folder with subfolders named 0 to 9 that hold PNG, JPEG, GIF, BMP or WebP pictures, or with IDX files:"
     " NAMEimages-idx3-ubyte and NAMElabels-idx1-ubyte, each plain or as .gz."
 )
-_UNREADABLE = "cannot be read as PNG, JPEG or BMP: save again, or remove"
 _WRONG_SIZE = f"not {SIDE}x{SIDE} pixels: scale each digit to 20x20 and centre it in {SIDE}x{SIDE}, as MNIST does"
-_TOO_DEEP = "more than 8 bits a channel: save with 8"
 _WRONG_INK = (
     "not white ink on black, most of the border being as bright as the middle, or most of the image white:"
     " invert, or remove if blank"
@@ -120,31 +117,14 @@ def _read_images(folder: Path, names: list[str]) -> NDArray[np.uint8]:
 
 
 def _read_image(path: Path) -> NDArray[np.uint8]:
-    """Read one image as grey, over black where it is transparent. Raises _Fault."""
+    """Read one picture as the service would. Raises _Fault."""
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
-            _check_head(image)
-            return np.asarray(_over_black(image))
-    except _Fault:
-        raise
-    except Image.DecompressionBombError as error:
-        raise _Fault(_WRONG_SIZE) from error
-    except Exception as error:  # a spoilt file raises nearly anything in Pillow's decoders
-        raise _Fault(_UNREADABLE) from error
-
-
-def _check_head(image: Image.Image) -> None:
-    """Refuse another size or depth before decoding: a small file can hold a picture that fills the memory."""
-    if image.size != (SIDE, SIDE):
-        raise _Fault(_WRONG_SIZE)
-    if image.mode not in EIGHT_BITS:
-        raise _Fault(_TOO_DEEP)
-
-
-def _over_black(image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image.convert("L")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA")).convert("L")
+        grey = picture.decode(path.read_bytes(), _NAME).grey
+        return np.rint(normalize.like_mnist(grey, _NAME) * 255).astype(np.uint8)
+    except InvalidImage as error:
+        raise _Fault(str(error).removeprefix(f"`{_NAME}` ").rstrip(".")) from error
+    except OSError as error:
+        raise _Fault(f"cannot be read: {error.strerror}") from error
 
 
 def _load_idx(folder: Path, entries: list[Path], stems: list[str]) -> Labelled:

@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from app import bundle
 from tests.tracking.conftest import Repository
+from tests.training.conftest import training_environment
 
 
 def sha256_of(repository: Repository, folder: str) -> str:
@@ -90,6 +93,35 @@ def test_from_a_first_champion_to_the_next_and_back(unknown):
     unknown.commit()
     assert "already" in unknown.promote().output
     assert "rolled back from version 2" in unknown.rollback().output
+
+
+def test_reverting_the_merge_and_promoting_rolls_back(promoted):
+    """As on GitHub, where every merge that changes deploy/model is followed by `make promote`."""
+    promoted.git("revert", "--no-edit", "HEAD")
+    back = promoted.promote()
+    assert (back.code, back.store["aliases"]) == (0, {"champion": "1"}), back.output
+    assert back.store["versions"]["1"]["restored_from"] == "2"
+    assert sha256_of(promoted, "deploy/model") == sha256_of(promoted, "runs/first/bundle")
+    promoted.git("revert", "--no-edit", "HEAD")
+    again = promoted.promote()
+    assert (again.code, again.store["aliases"]) == (0, {"champion": "2"}), again.output
+    assert sha256_of(promoted, "deploy/model") == sha256_of(promoted, "runs/second/bundle")
+
+
+def test_server_that_is_down_stops_promotion_at_once(promoted):
+    files, status = promoted.files(), promoted.git("status", "--porcelain")
+    ended = subprocess.run(
+        [sys.executable, "-m", "training.promotion", "promote"],
+        cwd=promoted.folder,
+        env=training_environment(promoted.folder.parent, MLFLOW_TRACKING_URI="http://127.0.0.1:9"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: the MLflow server at http://127.0.0.1:9 does not answer")
+    assert (promoted.files(), promoted.git("status", "--porcelain")) == (files, status)
+    assert "already" in promoted.promote().output
 
 
 def test_failed_candidate_changes_nothing_but_its_run(unknown):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from training import data
-from training.augment import handwritten, photographed
+from training.augment import handwritten, photographed, warped
 from training.config import TrainConfig
 from training.fit import fit
 
@@ -47,7 +47,11 @@ def seen(images, *seed):
     return photographed(tf.constant(images), tf.constant(seed)).numpy()
 
 
-@pytest.mark.parametrize("change", [bent, seen])
+def wavy(images, *seed):
+    return warped(tf.constant(images), tf.constant(seed)).numpy()
+
+
+@pytest.mark.parametrize("change", [bent, wavy, seen])
 def test_images_stay_images(images, change):
     found = change(images, 0, 0)
     assert (found.shape, found.dtype) == (images.shape, np.float32)
@@ -55,7 +59,7 @@ def test_images_stay_images(images, change):
     assert found.max() <= 1
 
 
-@pytest.mark.parametrize(("change", "different"), [(bent, 20), (seen, 8)])
+@pytest.mark.parametrize(("change", "different"), [(bent, 20), (wavy, 20), (seen, 8)])
 def test_each_image_is_changed_its_own_way_and_again_by_the_same_seed(images, change, different):
     same = np.repeat(images[:1], 20, axis=0)
     found = change(same, 3, 4)
@@ -105,6 +109,22 @@ def test_strokes_become_wider_and_thinner_and_never_vanish():
     assert wide.max() > 5
     stroke[:, 12:15] = 0  # one pixel wide
     assert bent(stroke, 0, 1)[:, :, 13].sum(axis=1).min() > 0.3
+
+
+def test_an_unsteady_hand_moves_parts_of_an_image_unevenly_and_by_pixels():
+    lines = np.zeros((200, 28, 28), dtype=np.float32)
+    lines[:, :, 8:20] = 1  # two edges, from the top of the image to its bottom
+
+    def bends(found):
+        """By how many pixels an edge differs from a straight line."""
+        rows = np.arange(4, 24)
+        left = found[:, rows, :14].sum(axis=2)
+        slope, middle = np.polyfit(rows, left.T, 1)
+        return (left - (slope[:, np.newaxis] * rows + middle[:, np.newaxis])).std(axis=1)
+
+    assert bends(bent(lines, 0, 1)).mean() < 0.1
+    assert 0.2 < bends(wavy(lines, 0, 1)).mean() < 1
+    assert np.abs(wavy(lines, 0, 1).mean() - lines.mean()) < 0.05
 
 
 def test_training_with_every_option_repeats_itself_and_ends_in_float32(digits):

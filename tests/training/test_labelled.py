@@ -2,8 +2,6 @@
 
 import gzip
 import io
-import struct
-import zlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from app import normalize, picture
+from tests.files import head, png
+from tests.pictures import file_of
 from tests.training.conftest import idx
 from training.data import DataError, Split
 from training.labelled import load
@@ -108,6 +109,23 @@ def test_transparent_pixels_are_black(folder, digit):
     assert np.abs(load(folder).split.images[0].astype(int) - digit // 2).max() <= 1
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".gif", ".bmp", ".webp"])
+def test_picture_of_another_size_is_made_like_mnist_as_in_serving(folder, digit, suffix):
+    """Black on white, large, and not in the middle."""
+    page = Image.new("L", (400, 500), "white")
+    page.paste(Image.fromarray(255 - digit).resize((280, 280)), (100, 20))
+    page.save(folder / "0" / f"00002{suffix}")
+    found = load(folder).split.images[2]
+    seen = picture.decode((folder / "0" / f"00002{suffix}").read_bytes(), "picture").grey
+    assert np.array_equal(found, np.rint(normalize.like_mnist(seen, "picture") * 255))
+    assert np.ptp(np.nonzero(found.max(axis=1) > 127)) + 1 == 20
+
+
+def test_black_on_white_is_inverted(folder, digit):
+    Image.fromarray(255 - digit).save(folder / "0" / "00000.png")
+    assert np.array_equal(load(folder).split.images[0], digit)
+
+
 def test_ink_may_touch_the_border(tmp_path, digit):
     digit[-1] = 255
     write_images(tmp_path, Split(digit[None], np.array([2])))
@@ -129,49 +147,34 @@ def test_order_is_of_names_not_of_the_disk(folder, monkeypatch):
     assert names[0] == names[1]
 
 
-def png_of(*chunks):
-    """A PNG of chunks, pairs of kind and content."""
-    parts = (struct.pack(">I", len(body)) + kind + body + zlib.crc32(kind + body).to_bytes(4) for kind, body in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
 def head_of_png(width, height):
     """A PNG that says how large its picture is, and has no picture."""
-    return png_of((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", b""))
-
-
-def png(image):
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
+    return png(head(width, height), (b"IDAT", b""), (b"IEND", b""))
 
 
 BLANK = np.zeros((28, 28), dtype=np.uint8)
 BOX = np.pad(np.full((8, 8), 255, dtype=np.uint8), 10)
 BRIGHT = np.pad(np.full((26, 26), 180, dtype=np.uint8), 1, constant_values=100)
 FAULTS = {  # name: what the file holds, or None for a folder, and what is said of it
-    "3/large.png": (png(np.zeros((64, 32), dtype=np.uint8)), "not 28x28 pixels: scale each digit"),
     # Refused for what the head says, as there is nothing to decode.
-    "3/huge.png": (head_of_png(3_000, 3_000), "not 28x28"),
-    "3/warning.png": (head_of_png(12_000, 12_000), "not 28x28"),
-    "3/bomb.png": (head_of_png(60_000, 60_000), "not 28x28"),
-    "3/deep.png": (png(BOX.astype(np.uint16) * 257), "more than 8 bits"),
-    "3/empty.png": (b"", "cannot be read"),
-    "3/cut.png": (png(BOX)[:50], "cannot be read"),
-    "3/headless.png": (head_of_png(28, 28), "cannot be read"),
+    "3/huge.png": (head_of_png(3_000, 3_000), "holds 3000x3000 pixels; at most 4.2 million"),
+    "3/warning.png": (head_of_png(12_000, 12_000), "holds too many pixels"),
+    "3/bomb.png": (head_of_png(60_000, 60_000), "holds too many pixels"),
+    "3/empty.png": (b"", "is no picture that can be read"),
+    "3/cut.png": (file_of(BOX)[:50], "begins as a PNG, but is damaged"),
+    "3/headless.png": (head_of_png(28, 28), "begins as a PNG, but is damaged"),
     # Pillow says so with a ValueError and a SyntaxError.
-    "3/short.png": (png_of((b"IHDR", b"short")), "cannot be read"),
-    "3/chunk.png": (head_of_png(28, 28) + b"no such chunk", "cannot be read"),
-    "3/false.png": (b"GIF89a", "cannot be read"),
-    "3/paper.png": (png(255 - BOX), "not white ink on black"),
-    "3/bright.png": (png(BRIGHT), "not white ink on black"),
-    "3/blank.png": (png(BLANK), "not white ink on black"),
+    "3/short.png": (png((b"IHDR", b"short")), "begins as a PNG, but is damaged"),
+    "3/chunk.png": (png(head(28, 28)) + b"no such chunk", "begins as a PNG, but is damaged"),
+    "3/false.png": (b"GIF89a", "begins as a GIF, but is damaged"),
+    "3/bright.png": (file_of(BRIGHT), "not white ink on black"),
+    "3/blank.png": (file_of(BLANK), "shows no ink"),
     "3/notes.txt": (b"a note", "no place for it here"),
     "3/folder.png": (None, "no place for it here"),
     "10": (None, "no place for it here"),
     "a": (None, "no place for it here"),
     "README": (b"a note", "no place for it here"),
-    "3.png": (png(BOX), "no place for it here"),
+    "3.png": (file_of(BOX), "no place for it here"),
 }
 
 
@@ -190,11 +193,11 @@ def test_what_cannot_be_used_is_refused_by_name(folder, name):
 def test_message_holds_every_fault_and_the_first_names(folder):
     for index in range(7):
         (folder / "8" / f"cut{index}.png").write_bytes(b"?")
-    (folder / "9" / "large.png").write_bytes(FAULTS["3/large.png"][0])
+    (folder / "9" / "blank.png").write_bytes(file_of(BLANK))
     with pytest.raises(DataError) as error:
         load(folder)
-    assert "8/cut0.png, 8/cut1.png, 8/cut2.png, 8/cut3.png, 8/cut4.png and 2 more: cannot be read" in str(error.value)
-    assert "9/large.png: not 28x28" in str(error.value)
+    assert "8/cut0.png, 8/cut1.png, 8/cut2.png, 8/cut3.png, 8/cut4.png and 2 more: is no picture" in str(error.value)
+    assert "9/blank.png: shows no ink" in str(error.value)
 
 
 @settings(max_examples=100, deadline=None)
