@@ -1,5 +1,5 @@
 # The serving image, which is the last stage: Python, the pinned packages, the service and the champion. `make image`
-# builds it. And the training image, which is the stage called training: `make train-image`.
+# builds it. And two more, which are the stages called training and load: `make train-image`, `make load-image`.
 
 FROM python:3.13-slim AS venv
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 PYTHONHASHSEED=0
@@ -37,6 +37,25 @@ LABEL org.opencontainers.image.title=mnist-api-training \
       org.opencontainers.image.licenses=MIT \
       org.opencontainers.image.revision=$REVISION
 
+FROM venv AS load-packages
+COPY requirements/load.txt /build/requirements.txt
+RUN --mount=type=cache,target=/root/.cache/pip \
+    pip --python /venv/bin/python install --no-compile --require-hashes -r /build/requirements.txt
+RUN /venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
+
+FROM python:3.13-slim AS load
+COPY --from=load-packages /venv /venv
+COPY loadtests /srv/loadtests
+COPY deploy/model/golden.json /srv/deploy/model/golden.json
+WORKDIR /srv
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+ENTRYPOINT ["locust", "--locustfile", "loadtests/locustfile.py", "--headless"]
+ARG REVISION
+LABEL org.opencontainers.image.title=mnist-api-load \
+      org.opencontainers.image.licenses=MIT \
+      org.opencontainers.image.revision=$REVISION
+
 FROM venv AS build
 # serve, or tracing: the same and OpenTelemetry.
 ARG REQUIREMENTS=serve
@@ -44,9 +63,12 @@ COPY requirements/${REQUIREMENTS}.txt /build/requirements.txt
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /venv/bin/python install --no-compile --require-hashes -r /build/requirements.txt
 
-# What no served request loads: LiteRT's GPU accelerator, its vendors' compilers and tools, tests, C sources.
+# What no served request loads: LiteRT's GPU accelerator, its vendors' compilers and tools, what Pillow has for AVIF, fonts,
+# colour profiles and Tk, tests, C sources.
 RUN cd /venv/lib/python3*/site-packages \
  && rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/tools ai_edge_litert/vendors \
+    PIL/_avif.* PIL/_imagingcms.* PIL/_imagingft.* PIL/_imagingtk.* pillow.libs/libavif* pillow.libs/libbrotli* \
+    pillow.libs/libfreetype* pillow.libs/libharfbuzz* pillow.libs/liblcms2* pillow.libs/libpng16* \
  && find . -type d -name tests -prune -exec rm -rf {} + \
  && find . -type f -regex '.*\.\(c\|cpp\|h\|hpp\|pxd\|pyi\|pyx\|a\)' -delete
 

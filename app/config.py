@@ -22,9 +22,16 @@ class SettingsError(Exception):
 
 
 def _setting(
-    default: Any, text: str, *, low: float = 0, high: float = float("inf"), choices: tuple[str, ...] = ()
+    default: Any,
+    text: str,
+    *,
+    low: float = 0,
+    high: float = float("inf"),
+    choices: tuple[str, ...] = (),
+    form: str = "",
 ) -> Any:
-    return field(default=default, metadata={"help": text, "low": low, "high": high, "choices": choices})
+    metadata = {"help": text, "low": low, "high": high, "choices": choices, "form": form}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -40,11 +47,16 @@ class Settings:
     model_dir: Path = _setting(Path("deploy/model"), "folder of the Bundle to serve")
     workers: int = _setting(2, "worker processes; one a CPU core", low=1, high=256)
     connections: int = _setting(1000, "open connections a worker", low=1)
-    keepalive_s: int = _setting(5, "seconds a connection may stay idle, or take to send its request's head", low=1)
+    keepalive_s: int = _setting(5, "seconds a connection may stay idle, or take to send a request", low=1)
     shutdown_s: int = _setting(20, "seconds that requests under way get to finish after SIGTERM", low=0)
-    queue_s: int = _setting(10, "seconds a large body may wait for its turn before it is refused with 503", low=1)
+    queue_requests: int = _setting(100, "most requests that wait in a worker for their turn; more are refused", low=1)
+    queue_ms: int = _setting(30, "milliseconds one may wait for its turn; who would wait longer is refused", low=1)
+    large_body_wait_s: int = _setting(20, "seconds in which a body of more than 64 KiB must have come", low=1)
     max_body_bytes: int = _setting(4 * 1024 * 1024, "largest request body, in bytes", low=1)
     max_batch: int = _setting(128, "most images in one request", low=1)
+    model_name: str = _setting(
+        "mnist", "name of the model under /v1 and /v2: letters, digits, . _ -", form=r"[A-Za-z0-9._-]{1,64}"
+    )
     feedback_requests: int = _setting(
         65536, "requests whose digit is remembered for /feedback, 32 bytes each", low=8, high=2**24
     )
@@ -84,6 +96,8 @@ def _parse(item: Any, text: str) -> Any:
         if text not in rule["choices"]:
             raise ValueError(f"must be one of {', '.join(rule['choices'])}")
         return text
+    if rule["form"] and not re.fullmatch(rule["form"], text):
+        raise ValueError(f"must match {rule['form']}")
     if item.type not in (int, float):
         return item.type(text)
     form, what = (

@@ -4,6 +4,7 @@ Started as `gunicorn -c app/gunicorn.conf.py`.
 """
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ wsgi_app = "app.main:from_environment()"
 worker_class = "app.worker.Worker"
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 workers = settings.workers
+# A socket for each worker: of one that they share, whichever is awake first takes all connections that a client opens
+# at once, and keeps them, while the others idle (`make profile`). Elsewhere than on Linux this would spread nothing.
+reuse_port = settings.workers > 1 and sys.platform == "linux"
 worker_connections = settings.connections
 keepalive = settings.keepalive_s
 graceful_timeout = settings.shutdown_s
@@ -45,6 +49,16 @@ control_socket_disable = True
 worker_tmp_dir = str(metrics_dir.parent)
 
 
+def on_starting(_server: Any) -> None:
+    """Say so if the port is taken: sockets that share a port would share it with another service, too, and silently."""
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            sys.exit(f"mnist-api cannot start: MNIST_PORT={settings.port}: {error.strerror}")
+
+
 def when_ready(server: Any) -> None:
     """Answer scrapes from the arbiter: it is idle while every worker is busy, and lives as long as the service."""
     from app import scrape
@@ -54,6 +68,7 @@ def when_ready(server: Any) -> None:
         scrape.serve(settings.host, settings.metrics_port, server.scraped)
     except OSError as error:
         sys.exit(f"mnist-api cannot start: MNIST_METRICS_PORT={settings.metrics_port}: {error.strerror}")
+    server.log.info("requests at http://%s", bind)
     server.log.info("metrics at http://%s:%d/metrics", settings.host, settings.metrics_port)
 
 

@@ -6,17 +6,23 @@ import os
 import sys
 from importlib.util import find_spec
 from time import perf_counter
-from typing import Any
 
 from flask import Flask, Response, g, request
 
-from app import body, counts, errors, logs, model, trace
-from app.api import Api, Readiness
+from app import body, counts, errors, logs, model, openapi, trace
+from app.api import Api
 from app.bundle import CONFIDENCE_EDGES, INTENSITY_EDGES, BundleError
 from app.config import Settings
 from app.feedback import Feedback
-from app.metrics import UNMATCHED, Metrics, known_method
+from app.inference_protocol import InferenceProtocol
+from app.lane import Hooks, Lane
+from app.metrics import UNMATCHED, Metrics
 from app.model import Classifier
+from app.observation import Answered, Observation
+from app.predictor import Predictor
+from app.protocol_v1 import ProtocolV1
+from app.readiness import Readiness
+from app.served_model import NameConverter, ServedModel
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +31,7 @@ def create_app(settings: Settings, classifier: Classifier) -> Flask:
     """Wire an application that serves a Classifier."""
     app = Flask("app", static_folder=None)
     app.url_map.merge_slashes = False  # //predict is unknown, not a redirect
+    app.url_map.converters["default"] = NameConverter
     metrics = Metrics(CONFIDENCE_EDGES, INTENSITY_EDGES, errors.CODES)
     readiness = Readiness()
     manifest = classifier.bundle.manifest
@@ -32,10 +39,17 @@ def create_app(settings: Settings, classifier: Classifier) -> Flask:
     metrics.model(manifest.version, manifest.sha256, manifest.dataset, manifest.created_s)
     metrics.reference(manifest.reference)
     feedback = Feedback(settings.feedback_requests, settings.feedback_s, os.environ.get(counts.VARIABLE))
-    Api(settings, classifier, metrics, feedback, readiness).register(app)
+    predictor = Predictor(classifier, metrics)
+    Api(settings, classifier, predictor, metrics, feedback, readiness).register(app)
+    served = ServedModel(settings.model_name, manifest, predictor, feedback, readiness)
+    InferenceProtocol(settings, served).register(app)
+    ProtocolV1(settings, served).register(app)
+    openapi.register(app, settings, classifier.bundle)
     errors.register(app)
-    _observe(app, settings, metrics, readiness, manifest.sha256)
-    app.extensions.update(settings=settings, metrics=metrics, readiness=readiness, classifier=classifier)
+    observation = Observation(settings, metrics, manifest.sha256)
+    hooks = _observe(app, observation, readiness)
+    lane = Lane(settings, predictor, feedback, observation, hooks)
+    app.extensions.update(settings=settings, metrics=metrics, readiness=readiness, classifier=classifier, lane=lane)
     return app
 
 
@@ -58,14 +72,18 @@ def from_environment() -> Flask:
         app = create_app(settings, classifier)
     except OSError as error:
         sys.exit(f"mnist-api cannot start: no room for MNIST_FEEDBACK_REQUESTS={settings.feedback_requests}: {error}")
+    app.extensions["openapi"]()  # made here once, and not in each worker
     # What was made up to here stays: no worker needs to look through it for garbage, or copy it while it does.
     gc.collect()
     gc.freeze()
     return app
 
 
-def _observe(app: Flask, settings: Settings, metrics: Metrics, readiness: Readiness, sha256: str) -> None:
-    """Give each request an id, a trace, a place in the metrics and a line in the log, whatever becomes of it."""
+def _observe(app: Flask, observation: Observation, readiness: Readiness) -> Hooks:
+    """Give each request an id, a trace, a place in the metrics and a line in the log, whatever becomes of it.
+
+    Returns the hooks that do so.
+    """
 
     @app.before_request
     def begin() -> None:
@@ -81,35 +99,17 @@ def _observe(app: Flask, settings: Settings, metrics: Metrics, readiness: Readin
         # the server stops, the next request belongs elsewhere.
         if body.is_unread(request) or readiness.draining:
             response.headers["Connection"] = "close"
-        route = request.url_rule.rule if request.url_rule else UNMATCHED
-        duration_s = perf_counter() - g.start
-        metrics.answered(request.method, route, response.status_code)
-        metrics.took(route, duration_s)
-        if error := g.get("error"):
-            metrics.rejected(error)
-        _log(settings, route, response.status_code, duration_s, sha256)
+        answered = Answered(
+            request_id=g.request_id,
+            trace=g.trace,
+            start=g.start,
+            method=request.method,
+            route=request.url_rule.rule if request.url_rule else UNMATCHED,
+            status=response.status_code,
+            prediction=g.get("prediction"),
+            error=g.get("error"),
+        )
+        observation.take(answered, overloaded=bool(request.environ.get("mnist.overloaded")))
         return response
 
-
-def _log(settings: Settings, route: str, status: int, duration_s: float, sha256: str) -> None:
-    """Write the request's line: nothing of its path, headers or body, which may hold secrets and images."""
-    if status < 400 and not logs.is_sampled(g.request_id, settings.log_sample):
-        return
-    values: dict[str, Any] = {
-        "request_id": g.request_id,
-        "trace_id": g.trace.trace_id,
-        "span_id": g.trace.span_id,
-        "method": known_method(request.method),
-        "route": route,
-        "duration_ms": round(duration_s * 1000, 3),
-    }
-    if prediction := g.get("prediction"):
-        values |= {
-            "digit": prediction.prediction,
-            "confidence": round(prediction.confidence, 6),
-            "model_sha256": sha256,
-        }
-    if error := g.get("error"):
-        values["error"] = error
-    # Probes ask every second or two, and say nothing as long as all is well.
-    logs.request(status, quiet=status < 400 and route.startswith("/health"), **values)
+    return Hooks({None: [begin]}, {None: [end]})

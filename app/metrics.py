@@ -5,12 +5,15 @@ text: every label's values come from a fixed list. Imports app.value and app.wor
 """
 
 import platform
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from app import value
+from app.value import Add
 from app.worker_metrics import WorkerMetrics
 
 # Around the SLO of 50 ms: the model takes tens of microseconds, and what takes more than ten seconds is lost.
@@ -18,8 +21,17 @@ LATENCY_BUCKETS_S = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 DIGITS = tuple(str(digit) for digit in range(10))
-KINDS = ("flat", "rows")
+KINDS = ("flat", "rows", "picture", "bytes", "tensor")
 PREDICT = "/predict"
+# Every door to the model, and what is asked again and again only to see whether the service is there. The rules and
+# dashboards that count the ones, or leave out the others, name these routes, too.
+PREDICTION_ROUTES = (
+    PREDICT,
+    "/v2/models/<model>/infer",
+    "/v2/models/<model>/versions/<version>/infer",
+    "/v1/models/<model>:predict",
+)
+_PROBES = re.compile(r"/health.*|/v2/health.*|/v2/.*/ready|/v1/models/<model>")
 UNMATCHED = "unmatched"  # the route of a request that no rule takes
 OTHER = "other"  # what stands for every word of a caller's that is in no list
 
@@ -27,6 +39,12 @@ OTHER = "other"  # what stands for every word of a caller's that is in no list
 def known_method(method: str) -> str:
     """The method, if it is one of HTTP's usual ones."""
     return method if method in METHODS else OTHER
+
+
+@cache  # of the few rules that there are
+def is_probe(route: str) -> bool:
+    """Whether a route is asked again and again only to see whether the service is there."""
+    return bool(_PROBES.fullmatch(route))
 
 
 class Metrics:
@@ -42,7 +60,10 @@ class Metrics:
         """Make every metric. `reasons`: the codes of all errors; the edges are upper ones."""
         value.install()
         self.registry = registry or CollectorRegistry()
-        self.in_progress = self._gauge("mnist_requests_in_progress", "Requests being read or answered", mode="livesum")
+        in_progress = self._gauge(
+            "mnist_requests_in_progress", "Requests being answered, or waiting for it", mode="livesum"
+        )
+        self.in_progress = value.adding(in_progress)
         self._init_requests(tuple(reasons))
         self._init_predictions(tuple(confidence_edges), tuple(intensity_edges))
         self.worker = WorkerMetrics(self.registry)
@@ -54,33 +75,38 @@ class Metrics:
             ("method", "route", "status"),
         )
         # Looked up by plain dictionaries, which take half the time of `labels`.
-        self._answered: dict[tuple[str, str, int], Counter] = {}
-        self._took: dict[str, Histogram] = {}
+        self._answered: dict[tuple[str, str, int], Add] = {}
+        self._took: dict[str, Add] = {}
         # From the start, so that the first failure is an increase from 0, which `rate` sees.
-        for labels in (("POST", PREDICT, "200"), ("POST", PREDICT, "500"), (OTHER, UNMATCHED, "503")):
-            self._requests.labels(*labels)
+        self._requests.labels(OTHER, UNMATCHED, "503")
+        for route in PREDICTION_ROUTES:
+            self._requests.labels("POST", route, "200")
+            self._requests.labels("POST", route, "500")
         self._duration = self._histogram(
             "mnist_http_request_duration_seconds",
             "Seconds from a request's head to its answer, by URL rule",
             LATENCY_BUCKETS_S,
             ("route",),
         )
-        self._duration.labels(PREDICT)
+        for route in PREDICTION_ROUTES:
+            self._duration.labels(route)
         self._rejected = self._counter(
             "mnist_rejected_total", "Requests answered with an error, by its code", ("reason",)
         )
-        self._reasons = {reason: self._rejected.labels(reason) for reason in (*reasons, OTHER)}
-        self._queue_wait = self._histogram(
+        self._reasons = _children(self._rejected, (*reasons, OTHER))
+        self._shed_requests = value.adding(self._requests.labels(OTHER, UNMATCHED, "503"))
+        self._shed_reason = self._reasons["overloaded"]
+        self._queue_wait = self._observing(
             "mnist_queue_wait_seconds",
             "Seconds that a request, its head read, waited for its turn in its worker",
             LATENCY_BUCKETS_S,
         )
 
     def _init_predictions(self, confidence_edges: Sequence[float], intensity_edges: Sequence[float]) -> None:
-        self._latency = self._histogram(
+        self._latency = self._observing(
             "mnist_prediction_latency_seconds", "Seconds the model took for one request's images", LATENCY_BUCKETS_S
         )
-        self._batch_size = self._histogram("mnist_batch_size", "Images in one prediction request", BATCH_BUCKETS)
+        self._batch_size = self._observing("mnist_batch_size", "Images in one prediction request", BATCH_BUCKETS)
         self._inputs = _children(
             self._counter("mnist_inputs_total", "Images, by the form in which they came", ("kind",)), KINDS
         )
@@ -89,12 +115,12 @@ class Metrics:
                 self._counter("mnist_predictions_total", "Images classified, by predicted digit", ("digit",)), DIGITS
             ).values()
         )
-        self._confidence = self._histogram(
+        self._confidence = self._observing(
             "mnist_prediction_confidence",
             "Probability of the predicted digit, one observation an image",
             confidence_edges,
         )
-        self._intensity = self._histogram(
+        self._intensity = self._observing(
             "mnist_input_intensity", "Mean pixel in 0..1, one observation an image", intensity_edges
         )
         feedback = self._counter(
@@ -103,7 +129,7 @@ class Metrics:
             ("label", "outcome"),
         )
         self._feedback = {
-            (int(label), right): feedback.labels(label, "right" if right else "wrong")
+            (int(label), right): value.adding(feedback.labels(label, "right" if right else "wrong"))
             for label in DIGITS
             for right in (True, False)
         }
@@ -145,39 +171,44 @@ class Metrics:
     def answered(self, method: str, route: str, status: int) -> None:
         """Count one answer. `route` is the URL rule, never the path."""
         key = (known_method(method), route, status)
-        if (counter := self._answered.get(key)) is None:
-            counter = self._answered[key] = self._requests.labels(*key)
-        counter.inc()
+        if (add := self._answered.get(key)) is None:
+            add = self._answered[key] = value.adding(self._requests.labels(*key))
+        add(1)
 
     def took(self, route: str, duration_s: float) -> None:
         """Count the time from a request's head to its answer."""
-        if (histogram := self._took.get(route)) is None:
-            histogram = self._took[route] = self._duration.labels(route)
-        histogram.observe(duration_s)
+        if (observe := self._took.get(route)) is None:
+            observe = self._took[route] = value.observing(self._duration.labels(route))
+        observe(duration_s)
 
     def rejected(self, reason: str) -> None:
         """Count one request that was answered with an error."""
-        self._reasons.get(reason, self._reasons[OTHER]).inc()
+        self._reasons.get(reason, self._reasons[OTHER])(1)
+
+    def shed(self) -> None:
+        """Count one request that was refused for overload, unparsed."""
+        self._shed_requests(1)
+        self._shed_reason(1)
 
     def waited(self, duration_s: float) -> None:
         """Count the time that a request waited for its turn."""
-        self._queue_wait.observe(duration_s)
+        self._queue_wait(duration_s)
 
     def predicted(self, images: int, latency_s: float) -> None:
         """Count one request's turn in the model."""
-        self._latency.observe(latency_s)
-        self._batch_size.observe(images)
+        self._latency(latency_s)
+        self._batch_size(images)
 
     def image(self, kind: str, digit: int, confidence: float, intensity: float) -> None:
         """Count one image: its form, the predicted digit and its probability, and the mean pixel in 0..1."""
-        self._inputs[kind].inc()
-        self._predictions[digit].inc()
-        self._confidence.observe(confidence)
-        self._intensity.observe(intensity)
+        self._inputs[kind](1)
+        self._predictions[digit](1)
+        self._confidence(confidence)
+        self._intensity(intensity)
 
     def feedback(self, label: int, right: bool) -> None:
         """Count one confirmed prediction."""
-        self._feedback[label, right].inc()
+        self._feedback[label, right](1)
 
     def _counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
@@ -185,11 +216,14 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: Sequence[float], labels: Sequence[str] = ()) -> Histogram:
         return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
 
+    def _observing(self, name: str, text: str, buckets: Sequence[float]) -> Add:
+        return value.observing(self._histogram(name, text, buckets))
+
     def _gauge(self, name: str, text: str, labels: Sequence[str] = (), mode: str = "max") -> Gauge:
         # "max": what is the same in every worker is one series.
         return Gauge(name, text, labels, multiprocess_mode=mode, registry=self.registry)  # type: ignore[arg-type]
 
 
-def _children(counter: Counter, values: Iterable[str]) -> dict[str, Counter]:
-    """The counter of each label value, made now: so all are there from the start, and counting looks none up."""
-    return {value: counter.labels(value) for value in values}
+def _children(counter: Counter, labels: Iterable[str]) -> dict[str, Add]:
+    """What adds to each label's counter, made now: so all are there from the start, and counting looks none up."""
+    return {label: value.adding(counter.labels(label)) for label in labels}

@@ -1,7 +1,7 @@
 """What Prometheus asks: the workers' counts, summed. Lives in the arbiter, which is idle while every worker is busy.
 
 Each process counts in files of its own, named by its pid. Those of a worker that ended are added to one of no process,
-so that nothing is lost and nothing grows, however many workers come and go. Imports no other module of app.
+so that nothing is lost and nothing grows, however many workers come and go. Imports app.value only.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,9 +11,10 @@ from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
-from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
+
+from app.value import Counts
 
 _NO_PROCESS = 0
 
@@ -39,7 +40,7 @@ class Workers(Collector):
                 if kind in {"counter", "histogram"}:
                     _add(path, self._folder / f"{kind}_{_NO_PROCESS}.db")
             for path in files:
-                path.unlink()
+                path.unlink(missing_ok=True)
 
 
 def serve(host: str, port: int, workers: Workers) -> WSGIServer:
@@ -57,9 +58,12 @@ def _begun(files: Iterable[Path]) -> list[Path]:
 
 
 def _add(source: Path, target: Path) -> None:
-    total = MmapedDict(str(target))
+    if not target.exists():
+        source.rename(target)  # which takes no room, where there may be none
+        return
+    total = Counts(str(target))
     try:
-        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(source)):
+        for key, value, _, _ in Counts.read_all_values_from_file(str(source)):
             total.write_value(key, total.read_value(key)[0] + value, 0.0)
     finally:
         total.close()

@@ -5,7 +5,6 @@ https://www.w3.org/TR/trace-context-1/. Imports no other module of app.
 
 import os
 import re
-import uuid
 from typing import Any, NamedTuple
 
 TRACEPARENT_HEADER = "traceparent"
@@ -27,7 +26,7 @@ class Trace(NamedTuple):
 def continued(traceparent: str | None) -> Trace:
     """Take part in the caller's trace; in a new one, if the caller names none or a malformed one."""
     given = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
-    random = uuid.uuid4().hex
+    random = os.urandom(16).hex()
     # Version 00 ends after the flags; later ones may add to them.
     if given is None or (given[1] == "00" and given[5]):
         return Trace(random, random[16:], "00")

@@ -5,44 +5,44 @@ Nothing here is monkey-patched: the only thing that this service waits for is a 
 already; computing a prediction takes microseconds and yields to nobody.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from http import HTTPStatus
-from time import perf_counter
+from functools import partial
+from time import monotonic, perf_counter
 from typing import Any
 
-import gevent
 from gevent import socket
-from gevent.lock import BoundedSemaphore
 from gunicorn import util
 from gunicorn.http import errors as http_errors
+from gunicorn.http import get_parser
 from gunicorn.workers.ggevent import GeventWorker
 
-from app import errors, logs, trace
+from app import environ, errors, logs, refusals, trace
+from app.admission import Admission
+from app.connection import Connection
 from app.counts import mark_ended
+from app.framing import NOT_PLAIN, Frame
+from app.lane import Lane
 from app.metrics import OTHER, UNMATCHED
+from app.room import Room
+from app.turns import Turns
 
 _LINGER_S = 2.0
 _LINGER_BYTES = 1024 * 1024
-# Bodies of more than one image are read a few at a time, or a flood of the largest would take gigabytes of memory.
-# The others wait in their sockets.
-_LARGE_BODIES = 8
-_LARGE_BYTES = 32 * 1024
-_RETRY_AFTER_S = 1
+# What a worker holds of bodies that are still coming, in bodies of the largest size: a flood of them would take
+# gigabytes. The rest waits in its sockets.
+_LARGEST_BODIES = 8
+_TOO_MANY = "more requests come than can be answered in good time. Send this one again as Retry-After says."
+_TOO_SLOW = "the request did not come in time. Send head and body at once, and sooner."
 _MALFORMED = "the request is not HTTP/1.1 that can be read. Check its first line, its headers and their ends of line."
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-# When the head of the request that a greenlet handles had been read, by perf_counter.
-_arrived: ContextVar[float] = ContextVar("arrived")
-
-
-class _Overloaded(Exception):
-    """A request waited for its turn longer than it may."""
+_UNREADABLE = (
+    (http_errors.LimitRequestLine, 414, "the request's first line is too long."),
+    (http_errors.LimitRequestHeaders, 431, "the request's headers are too long, or too many."),
+    (http_errors.ExpectationFailed, 417, "the only expectation that is met is 100-continue."),
+    (http_errors.ParseException, 400, _MALFORMED),
+)
 
 
 class Worker(GeventWorker):
-    """GeventWorker without monkey-patching, with fair turns, honest closing and a readiness that falls first."""
+    """GeventWorker without monkey-patching; with admission, fair turns, honest closing, readiness that falls first."""
 
     sockets: list[Any]
     wsgi: Any
@@ -56,83 +56,160 @@ class Worker(GeventWorker):
         self.flask = self.wsgi
         self.settings = self.flask.extensions["settings"]
         self.metrics = self.flask.extensions["metrics"]
-        self.wsgi = _between(self.flask)
-        self.large_bodies = BoundedSemaphore(_LARGE_BODIES)
+        self.wsgi = environ.between(self.flask)
+        self.turns = Turns()
+        self.admission = Admission(self.turns, self.settings.queue_requests, self.settings.queue_ms / 1000)
+        self.connections: set[Connection] = set()
+        self.room = Room(_LARGEST_BODIES * self.settings.max_body_bytes)
         self.metrics.worker.start()
         if self.settings.tracing == "on":
             trace.export(self.flask)
+        lane = self.flask.extensions["lane"]
+        self.lane: Lane | None = lane if lane.stands_for(self.flask) else None
+        if not self.lane:
+            self.log.info("the hot lane is off: hooks of the application see every request")
 
     def run(self) -> None:
         super().run()
         mark_ended()
 
     def notify(self) -> None:
-        """Tell the arbiter each second that this worker lives, and take its figures."""
+        """Tell the arbiter each second that this worker lives, take its figures, and log how many it refused."""
         super().notify()
         self.metrics.worker.update()
+        now = monotonic()
+        for connection in self.connections:
+            connection.end_if_late(now)
+        if refused := self.admission.take_refused():
+            self.log.warning("overloaded: requests were refused", extra={"refused": refused})
 
-    def handle_request(self, listener_name: Any, request: Any, client: Any, address: Any) -> Any:
-        arrived = perf_counter()
-        _arrived.set(arrived)
-        self.metrics.in_progress.inc()
+    def handle(self, listener: Any, client: Any, address: Any) -> None:
+        """Serve a connection until either side has enough.
+
+        The base class's loop parses a request before anyone can refuse it, which costs more than a refusal may.
+        """
+        parser = get_parser(self.cfg, client, address)
+        connection = Connection(client, listener.getsockname(), address, self.settings.keepalive_s)
+        self.connections.add(connection)
         try:
-            # A connection whose next request has always arrived already would otherwise never give way to the others.
-            gevent.sleep(0)
-            with self._turn(request):
-                self.metrics.waited(perf_counter() - arrived)
-                return super().handle_request(listener_name, request, client, address)
-        except _Overloaded as error:
-            self._refuse(client, 503, "overloaded", "too many large bodies are being read. Try again later.")
-            raise StopIteration from error
+            while self._serve_next(connection, parser):
+                pass
+        except (http_errors.NoMoreData, StopIteration) as error:
+            self.log.debug("a connection ends: %s", error)
+        except OSError as error:
+            self.log.debug("a client is gone: %s", error)
+        except Exception as error:  # noqa: BLE001  # what else a parser may raise is for handle_error to tell apart
+            self.handle_error(None, client, address, error)
+        finally:
+            self.connections.discard(connection)
+            connection.close()
+
+    def _serve_next(self, connection: Connection, parser: Any) -> bool:
+        """Receive a request, and answer it or refuse it. False if the connection ends."""
+        data, frame = connection.receive()
+        if not frame:
+            if data:
+                self._refuse(connection.client, 408, "request_timeout", _TOO_SLOW)
+            return False
+        if frame is not NOT_PLAIN and not self.admission.takes(frame.head):
+            return self._shed(connection, data, frame)
+        arrived = perf_counter()
+        self.metrics.in_progress(1)
+        try:
+            if frame is NOT_PLAIN:
+                parser.unreader.unread(data)
+                return self._answer_late(connection, parser, arrived)
+            # Also because a connection whose next request is always there would otherwise never give way to others.
+            self.turns.wait()
+            waited_s = perf_counter() - arrived
+            if self.admission.is_too_late(frame.head, waited_s):
+                self.turns.give_up()
+                return self._shed(connection, data, frame)
+            self.metrics.waited(waited_s)
+            if answer := self._answer_soon(data, frame, arrived):
+                connection.give_back(data[frame.length :])
+                connection.send(answer)
+                return True
+            parser.unreader.unread(data)
+            self._answer(connection, next(parser), {"mnist.arrived": arrived})
+            connection.give_back(parser.unreader.take_buffered())
+            return True
+        finally:
+            self.metrics.in_progress(-1)
+
+    def _shed(self, connection: Connection, data: bytes, frame: Frame) -> bool:
+        """Refuse a request for overload, unparsed. False if the connection ends."""
+        self.admission.refuse()
+        self.metrics.shed()
+        connection.give_back(data[frame.length :])
+        request_id = refusals.request_id(data, frame)
+        protocols = refusals.is_protocols(frame)
+        connection.send(
+            refusals.answer(503, "overloaded", _TOO_MANY, request_id, closing=frame.is_last, protocols=protocols)
+        )
+        return not frame.is_last
+
+    def _answer_soon(self, data: bytes, frame: Frame, arrived: float) -> bytes | None:
+        """The hot lane's answer; None where it has none, and where more is to be done than it does."""
+        if self.lane is None or not self.alive:
+            return None
+        end = len(frame.head)
+        overloaded = self.admission.is_refusing()
+        return self.lane.answer(data[:end], data[end + 2 : frame.length], arrived, overloaded=overloaded)
+
+    def _answer_late(self, connection: Connection, parser: Any, arrived: float) -> bool:
+        """Answer a request whose head or body is still to be received, with its turn when that is done."""
+        request = None
+        with self.timeout_ctx():
+            request = next(parser)
+        if not request:
+            return False
+        claim = self.room.claim(self.settings.large_body_wait_s)
+        connection.expect_until(claim.deadline)
+        told = {"mnist.arrived": arrived, "mnist.claim": claim, "mnist.turn": partial(self._turn, connection)}
+        try:
+            self._answer(connection, request, told)
+        finally:
+            claim.end()
+            connection.expect_until()
+        connection.give_back(parser.unreader.take_buffered())
+        return True
+
+    def _turn(self, connection: Connection) -> None:
+        """Wait for a turn, once the whole of a request has come."""
+        connection.expect_until()
+        start = perf_counter()
+        self.turns.wait()
+        self.metrics.waited(perf_counter() - start)
+
+    def _answer(self, connection: Connection, request: Any, told: dict[str, Any]) -> None:
+        """Let the application answer. Raises StopIteration if the connection ends with that."""
+        environ.told.set(told | {"mnist.overloaded": self.admission.is_refusing()})
+        try:
+            self.handle_request(connection.listener, request, connection.client, connection.address)
         except StopIteration:
             # The connection closes. With unread bytes in its buffer the kernel would reset it, and the client would
             # lose the answer that says why: wait for the client to hang up, within bounds.
-            util.close_graceful(client, _LINGER_S, _LINGER_BYTES)
+            util.close_graceful(connection.client, _LINGER_S, _LINGER_BYTES)
             raise
-        finally:
-            self.metrics.in_progress.dec()
-
-    @contextmanager
-    def _turn(self, request: Any) -> Iterator[None]:
-        """Wait until a request may be read. Raises _Overloaded if that takes longer than it may."""
-        if not _has_large_body(request):
-            yield
-            return
-        if not self.large_bodies.acquire(timeout=self.settings.queue_s):
-            raise _Overloaded
-        try:
-            yield
-        finally:
-            self.large_bodies.release()
 
     def handle_error(self, _request: Any, client: Any, _address: Any, error: BaseException) -> None:
         """Answer what gunicorn itself cannot read: in our shape, counted, and without the caller's text in the log."""
-        if isinstance(error, http_errors.LimitRequestLine):
-            self._refuse(client, 414, "malformed", "the request's first line is too long.")
-        elif isinstance(error, http_errors.LimitRequestHeaders):
-            self._refuse(client, 431, "malformed", "the request's headers are too long, or too many.")
-        elif isinstance(error, http_errors.ExpectationFailed):
-            self._refuse(client, 417, "malformed", "the only expectation that is met is 100-continue.")
-        elif isinstance(error, http_errors.ParseException):
-            self._refuse(client, 400, "malformed", _MALFORMED)
-        else:
-            self.log.error("unexpected error outside the application", exc_info=error)
-            self._refuse(client, 500, "internal_error", errors.UNEXPECTED)
+        for kind, status, message in _UNREADABLE:
+            if isinstance(error, kind):
+                self._refuse(client, status, "malformed", message)
+                return
+        self.log.error("unexpected error outside the application", exc_info=error)
+        self._refuse(client, 500, "internal_error", errors.UNEXPECTED)
 
     def _refuse(self, client: Any, status: int, code: str, message: str) -> None:
         """Answer a request that does not reach the application."""
         request_id = logs.request_id(None)
-        content = errors.content(code, message, request_id)
-        retry = f"Retry-After: {_RETRY_AFTER_S}\r\n" if status == 503 else ""
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(content)}\r\n{logs.REQUEST_ID_HEADER}: {request_id}\r\n{retry}\r\n"
-        )
         self.metrics.answered(OTHER, UNMATCHED, status)
         self.metrics.rejected(code)
         logs.request(status, request_id=request_id, error=code)
         try:
-            client.sendall(head.encode() + content)
+            client.sendall(refusals.answer(status, code, message, request_id.encode()))
         except OSError as error:
             self.log.debug("the client of a refused request is gone: %s", error)
         util.close_graceful(client, _LINGER_S, _LINGER_BYTES)
@@ -140,29 +217,3 @@ class Worker(GeventWorker):
     def handle_exit(self, *arguments: Any) -> None:
         self.flask.extensions["readiness"].draining = True
         super().handle_exit(*arguments)
-
-
-def _has_large_body(request: Any) -> bool:
-    """Whether a request announces a large body, or a chunked one, which may be."""
-    for name, value in request.headers:
-        if name == "CONTENT-LENGTH":
-            return int(value) > _LARGE_BYTES
-        if name == "TRANSFER-ENCODING":
-            return True
-    return False
-
-
-def _between(app: Wsgi) -> Wsgi:
-    """Hand on when a request arrived, and let the application close its connection, with a header gunicorn drops."""
-
-    def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ["mnist.arrived"] = _arrived.get()
-
-        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            if ("Connection", "close") in headers:
-                start_response.__self__.force_close()  # type: ignore[attr-defined]
-            return start_response(status, headers, exc_info)
-
-        return app(environ, start)
-
-    return wsgi

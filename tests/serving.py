@@ -27,6 +27,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def is_listening(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def web_server(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Serve a folder's files on loopback; give the address and the list, which grows, of the paths that were asked."""
@@ -49,14 +54,21 @@ def serving_environment(**settings: Any) -> dict[str, str]:
 
 
 class Server:
-    """A real gunicorn with the champion, on free ports of 127.0.0.1."""
+    """A real gunicorn with the champion, on free ports of 127.0.0.1. `application` stands in place of the usual one."""
 
-    def __init__(self, environment: dict[str, str] | None = None, **settings: Any) -> None:
-        self.port, self.metrics_port = free_port(), free_port()
+    def __init__(
+        self,
+        environment: dict[str, str] | None = None,
+        *,
+        python: str = sys.executable,
+        application: str = "",
+        **settings: Any,
+    ) -> None:
+        self.port, self.metrics_port = settings.pop("port", None) or free_port(), free_port()
         environment = serving_environment(port=self.port, metrics_port=self.metrics_port, **settings) | (
             environment or {}
         )
-        command = [sys.executable, "-m", "gunicorn", "-c", "app/gunicorn.conf.py"]
+        command = [python, "-m", "gunicorn", "-c", "app/gunicorn.conf.py", *filter(None, [application])]
         self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
         self.log: list[str] = []
         self._listening = threading.Event()
@@ -64,7 +76,7 @@ class Server:
         self._reader.start()
         assert self._listening.wait(START_TIMEOUT_S), self.log
         assert self.process.poll() is None, self.log
-        # The socket listens by now: the kernel holds this request until a worker answers it.
+        self.until(lambda: is_listening(self.port))
         assert self.request("GET", "/health/ready")[0] == 200
         self.until(lambda: self.metrics()["mnist_workers"] == settings.get("workers", 2))
 

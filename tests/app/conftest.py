@@ -8,6 +8,7 @@ from app import model
 from app.config import Settings
 from app.main import create_app
 from tests.serving import CHAMPION, Server
+from tests.ways import LaneClient
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +32,11 @@ def app(classifier):
     return create_app(Settings(), classifier)
 
 
-@pytest.fixture
-def client(app):
+@pytest.fixture(params=["flask", "lane"])
+def client(request, app):
+    """Two clients, so that whatever is true of one way to an answer is true of the other."""
+    if request.param == "lane":
+        app.test_client_class = LaneClient
     return app.test_client()
 
 

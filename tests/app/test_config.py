@@ -32,6 +32,8 @@ def test_values_are_typed():
         ("MNIST_HOST", " ", "must not be empty"),
         ("MNIST_MODEL_DIR", "", "must not be empty"),
         ("MNIST_LOG_LEVEL", "INFO", "one of debug, info, warning, error"),
+        ("MNIST_MODEL_NAME", "a/b", "must match [A-Za-z0-9._-]{1,64}"),
+        ("MNIST_MODEL_NAME", "x" * 65, "must match"),
         ("MNIST_PORT", "tcp://10.0.0.1:5000", "enableServiceLinks: false"),
         ("MNIST_WORKER", "2", "no such setting; there are MNIST_HOST"),
         ("MNIST_", "2", "no such setting"),

@@ -88,7 +88,7 @@ def test_scrape_answers_while_every_worker_stands_still(start_server):
 def test_requests_in_progress_end_with_their_worker(start_server):
     server = start_server(workers=1)
     with closing(socket.create_connection(("127.0.0.1", server.port))) as slow:
-        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{")
         server.until(lambda: server.metrics()["mnist_requests_in_progress"] == 1)
         replace_workers(server, 1, signal.SIGKILL)
         assert server.metrics()["mnist_requests_in_progress"] == 0
@@ -146,26 +146,10 @@ def test_what_is_not_http_gets_the_one_shape_and_is_counted(server, request_byte
     after = server.metrics()
     assert after[counted] - before.get(counted, 0) == 1
     assert after[malformed] - before[malformed] == 1
-    line = next(one for one in server.requests_logged() if one["request_id"] == headers["X-Request-Id"])
+
+    def lines():
+        return [one for one in server.requests_logged() if one["request_id"] == headers["X-Request-Id"]]
+
+    server.until(lines)  # which may come a moment after the answer
+    (line,) = lines()
     assert (line["status"], line["error"]) == (status, "malformed")
-
-
-def test_a_large_body_waits_its_time_and_is_then_shed(start_server, golden):
-    """Eight large bodies that never come are being read; a ninth is told to come again, and that is counted."""
-    server = start_server(workers=1, queue_s=1)
-    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{"
-    slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(8)]
-    try:
-        for connection in slow:
-            connection.sendall(head)
-        server.until(lambda: server.metrics()["mnist_requests_in_progress"] == 8)
-        status, headers, content = server.raw(head)
-        assert (status, headers["Retry-After"]) == (503, "1")
-        assert b'"code":"overloaded"' in content
-        assert predict(server, golden, 1)
-    finally:
-        for connection in slow:
-            connection.close()
-    metrics = server.metrics()
-    assert metrics['mnist_rejected_total{reason="overloaded"}'] == 1
-    assert metrics['mnist_http_requests_total{method="other",route="unmatched",status="503"}'] == 1

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app import image
@@ -35,3 +35,10 @@ def test_bytes_are_scaled_to_0_1():
     made = image.from_bytes(np.array([[[0, 51, 255]]], dtype=np.uint8))
     assert made.dtype == np.float32
     assert made.ravel() == pytest.approx([0, 0.2, 1])
+
+
+@given(st.lists(st.floats(0, 1, allow_subnormal=True), min_size=1, max_size=784))
+@example([0.0, -0.0, 5e-324, 1e-45, 0.9999999701976776, 1.0])
+def test_checked_numbers_are_the_same_image_bit_by_bit(numbers):
+    numbers += [0.5] * (784 - len(numbers))
+    assert image.from_checked(numbers).tobytes() == image.from_numbers(numbers).tobytes()

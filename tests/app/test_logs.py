@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from app.logs import JsonFormatter, request_id
+from app.logs import JsonFormatter, request, request_id
 
 
 def formatted(**values):
@@ -37,3 +37,24 @@ def test_fit_request_id_is_kept(given):
 
 def test_new_request_ids_differ():
     assert request_id(None) != request_id(None)
+
+
+def test_half_a_character_is_logged_all_the_same():
+    assert formatted(path="\udcff", parts={1})["path"] == "\udcff"
+
+
+def test_the_line_of_a_request_is_a_record_like_any_other(caplog):
+    """Other formatters and handlers, such as pytest's, find in it what the library's own records have."""
+    with caplog.at_level("INFO", "app.request"):
+        request(200, request_id="a")
+    (record,) = caplog.records
+    assert vars(logging.makeLogRecord({})).keys() <= vars(record).keys()
+    assert (record.name, record.levelname, record.getMessage()) == ("app.request", "INFO", "request")
+    assert record.request_id == "a"
+
+
+def test_quiet_and_failed_requests_have_their_levels(caplog):
+    with caplog.at_level("DEBUG", "app.request"):
+        request(200, quiet=True)
+        request(500, quiet=True)
+    assert [record.levelname for record in caplog.records] == ["DEBUG", "ERROR"]

@@ -8,6 +8,7 @@ import pytest
 from app import errors
 from app.config import Settings
 from app.main import create_app
+from app.metrics import PREDICTION_ROUTES
 
 
 def test_requests_are_counted_by_rule_and_status(client, sample):
@@ -40,7 +41,8 @@ def test_model_info_names_the_model(classifier, sample):
 def test_first_failure_is_an_increase(app):
     """A series that begins with 1 shows Prometheus no increase."""
     counted = labels_of(app, "mnist_http_requests_total")
-    assert {"method": "POST", "route": "/predict", "status": "500"} in counted
+    for route in PREDICTION_ROUTES:
+        assert {"method": "POST", "route": route, "status": "500"} in counted
     assert {"method": "other", "route": "unmatched", "status": "503"} in counted
     assert {"reason": "internal_error"} in labels_of(app, "mnist_rejected_total")
 

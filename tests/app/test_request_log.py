@@ -7,6 +7,7 @@ import pytest
 
 from app.logs import is_sampled
 from app.trace import continued
+from tests.ways import NOT_HOT
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
@@ -29,9 +30,11 @@ def line_of(server, answer):
     return line
 
 
-def test_a_prediction_is_one_line(server, golden, classifier):
+@pytest.mark.parametrize("way", ["lane", "flask"])
+def test_a_prediction_is_one_line(server, golden, classifier, way):
     body = json.dumps({"image": golden[2].image})
-    answer, content = answered(server, body=body, headers={"X-Request-Id": "log-1", "traceparent": TRACEPARENT})
+    headers = {"X-Request-Id": f"log-{way}", "traceparent": TRACEPARENT} | (NOT_HOT if way == "flask" else {})
+    answer, content = answered(server, body=body, headers=headers)
     line = line_of(server, answer)
     assert line["time"].endswith("+00:00")
     assert line.pop("duration_ms") > 0
@@ -41,7 +44,7 @@ def test_a_prediction_is_one_line(server, golden, classifier):
         "level": "info",
         "logger": "app.request",
         "message": "request",
-        "request_id": "log-1",
+        "request_id": f"log-{way}",
         "trace_id": TRACE,
         "method": "POST",
         "route": "/predict",
@@ -64,7 +67,7 @@ def test_nothing_that_may_be_secret_is_logged(server, golden):
     answer, _ = answered(server, "GET", "/hunter2", headers=secrets)
     assert line_of(server, answer)["route"] == "unmatched"
     answer, _ = answered(server, body='{"image": "hunter2"}', headers=secrets)
-    assert line_of(server, answer)["error"] == "invalid_request"
+    assert line_of(server, answer)["error"] == "invalid_image"
     server.raw(b"GET / HTTP/1.1\r\nhunter2\r\n\r\n")
     server.raw(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n")
     log = "".join(server.log)

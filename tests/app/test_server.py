@@ -5,11 +5,16 @@ import json
 import os
 import signal
 import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.serving import START_TIMEOUT_S
+from tests.ways import NOT_HOT
 
 REQUESTS = 10_000
 CLIENTS = 8
@@ -17,7 +22,7 @@ HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n
 
 
 def test_eight_clients_of_two_workers_each_get_their_own_answers(server, classifier, golden):
-    """Each client sends images of its own; an answer to another's image differs from what it expects."""
+    """Each sends images of its own, half of them the long way; an answer to another's image is not what it expects."""
     before = server.metrics()
     with ThreadPoolExecutor(CLIENTS) as pool:
         wrong = list(pool.map(lambda seed: count_wrong_answers(server, classifier, golden, seed), range(CLIENTS)))
@@ -41,10 +46,30 @@ def count_wrong_answers(server, classifier, golden, seed):
                 image = np.float32(golden[random.integers(10)].image).reshape(28, 28)
                 image = np.roll(image, random.integers(-3, 4, size=2), axis=(0, 1)) * np.float32(random.uniform(0.5, 1))
                 expected = classifier.predict(image[np.newaxis])[0]
-                connection.request("POST", "/predict", json.dumps({"image": image.ravel().tolist()}))
+                body = json.dumps({"image": image.ravel().tolist()})
+                connection.request("POST", "/predict", body, NOT_HOT if random.integers(2) else {})
                 answer = json.loads(connection.getresponse().read())
                 wrong += not np.allclose(answer["probabilities"], expected, atol=1e-6)
     return wrong
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel does not share connections out")
+def test_connections_that_are_opened_at_once_are_shared_out(start_server):
+    """Kept connections stay where they are: with all of them, one worker would work while the other idles."""
+    server = start_server(workers=2)
+
+    def held():
+        return [len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in server.worker_pids()]
+
+    before = held()
+    with ExitStack() as stack:
+        opened = [stack.enter_context(closing(server.connect())) for _ in range(60)]
+        for connection in opened:
+            connection.connect()
+        for connection in opened:
+            connection.request("GET", "/health/live")
+            assert connection.getresponse().read()
+        assert min(now - then for now, then in zip(held(), before, strict=True)) > 10
 
 
 def test_half_sent_and_idle_connections_do_not_stop_honest_requests(start_server, golden):
@@ -69,15 +94,55 @@ def test_half_sent_and_idle_connections_do_not_stop_honest_requests(start_server
                 connection.recv(1)
 
 
-def test_large_bodies_that_never_come_do_not_stop_single_images(start_server, golden):
-    """More of them than are read at a time; a single image is not one of them."""
+def test_large_bodies_that_never_come_keep_nobody_out(start_server, golden):
+    """Announced, they are more than the worker would hold; but what has come of them is next to nothing."""
     server = start_server(workers=1)
     with ExitStack() as open_connections:
-        for _ in range(20):
+        for _ in range(40):
             slow = open_connections.enter_context(closing(socket.create_connection(("127.0.0.1", server.port))))
-            slow.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n{")
+            slow.sendall(HEAD + b"Content-Length: 4000000\r\n\r\n{")
         for case in golden:
             assert server.request("POST", "/predict", {"image": case.image})[1]["prediction"] == case.label
+            (large,) = server.request("POST", "/predict", {"images": [case.image] * 128})[1].values()
+            assert [one["prediction"] for one in large] == [case.label] * 128
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"Content-Length: 100000\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"],
+    ids=["length", "chunked"],
+)
+def test_a_large_body_that_does_not_come_is_408(start_server, rest):
+    server = start_server(workers=1, large_body_wait_s=1)
+    with closing(socket.create_connection(("127.0.0.1", server.port), START_TIMEOUT_S)) as slow:
+        slow.sendall(HEAD + rest)
+        answer = http.client.HTTPResponse(slow)
+        answer.begin()
+        assert (answer.status, answer.will_close) == (408, True)
+        assert json.loads(answer.read())["error"]["code"] == "request_timeout"
+
+
+def test_what_a_worker_holds_of_large_bodies_is_limited(start_server, golden):
+    """Nine send all of the largest body but its end. One too many: it is told to come again when its time is over."""
+    server = start_server(workers=1, large_body_wait_s=5, max_body_bytes=100_000)
+    with ExitStack() as open_connections:
+        connections = [
+            open_connections.enter_context(
+                closing(socket.create_connection(("127.0.0.1", server.port), START_TIMEOUT_S))
+            )
+            for _ in range(10)
+        ]
+        for connection in connections:
+            connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n{" + b" " * 99_000)
+        answers = []
+        for connection in connections:
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            answers.append((answer.status, answer.headers["Retry-After"], json.loads(answer.read())["error"]["code"]))
+    assert set(answers) == {(408, None, "request_timeout"), (503, "1", "overloaded")}
+    refused = answers.count((503, "1", "overloaded"))
+    assert server.metrics()['mnist_rejected_total{reason="overloaded"}'] == refused
+    assert server.request("POST", "/predict", {"image": golden[4].image})[1]["prediction"] == 4
 
 
 def test_largest_batches_at_once_are_all_answered(server, golden):

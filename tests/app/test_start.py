@@ -81,6 +81,13 @@ def test_model_that_is_none(bundle):
     assert "the model of this Bundle does not load" in fails_to_start(model_dir=bundle)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_taken_port(start_server, workers):
+    """Even by a service that would share it."""
+    port = start_server(workers=2).port
+    assert f"MNIST_PORT={port}: Address already in use" in fails_to_start(port=port, workers=workers)
+
+
 def test_taken_metrics_port():
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]

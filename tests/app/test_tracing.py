@@ -1,6 +1,7 @@
 """OpenTelemetry: spans leave for a collector when that is switched on, and nothing is loaded when not."""
 
 import http.server
+import json
 import subprocess
 import sys
 import threading
@@ -36,19 +37,21 @@ def collector():
         listening.shutdown()
 
 
-def test_spans_continue_the_callers_trace_and_are_those_of_the_log(start_server, collector):
+def test_spans_continue_the_callers_trace_and_are_those_of_the_log(start_server, collector, golden):
     address, spans = collector
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_BSP_SCHEDULE_DELAY": "100"}
     server = start_server(environment, tracing="on")
     answer, _ = answered(server, "GET", "/model", headers={"traceparent": TRACEPARENT})
     own, _ = answered(server, "GET", "/example")
+    predicted, _ = answered(server, body=json.dumps({"image": golden[0].image}))
     answered(server, "GET", "/health/live")
-    lines = [line_of(server, one) for one in (answer, own)]
+    lines = [line_of(server, one) for one in (answer, own, predicted)]
     assert server.stop() == 0
     sent = {span.name: (name, span.trace_id.hex(), span.span_id.hex()) for name, span in spans}
     assert sent == {
         "GET /model": ("mnist-api", TRACE, lines[0]["span_id"]),
         "GET /example": ("mnist-api", lines[1]["trace_id"], lines[1]["span_id"]),
+        "POST /predict": ("mnist-api", lines[2]["trace_id"], lines[2]["span_id"]),
     }
     assert lines[0]["trace_id"] == TRACE
 

@@ -5,8 +5,10 @@ import os
 import subprocess
 import uuid
 
+import numpy as np
 import pytest
 
+from tests.pictures import enlarged, file_of
 from tests.serving import ROOT
 
 IMAGE = os.environ.get("IMAGE", "mnist-api")
@@ -21,6 +23,14 @@ def docker(*arguments, check=True):
 @pytest.fixture(scope="module")
 def image():
     return json.loads(docker("image", "inspect", IMAGE).stdout)[0]
+
+
+@pytest.fixture(scope="module")
+def base():
+    """The base image, which an engine that only loaded or built ours need not hold."""
+    if docker("image", "inspect", BASE, check=False).returncode:
+        docker("pull", "--quiet", BASE)
+    return json.loads(docker("image", "inspect", BASE).stdout)[0]
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +66,23 @@ print(u.urlopen("http://127.0.0.1:9464/metrics").read().decode())
 """
 
 
-def test_adds_little_to_its_base(image):
-    base = json.loads(docker("image", "inspect", BASE).stdout)[0]
+FILL = """
+try:
+    with open("/dev/shm/full", "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+except OSError as error:
+    print(error)
+"""
+KILL = """
+import os, signal
+for pid in open("/proc/1/task/1/children").read().split():
+    os.kill(int(pid), signal.SIGKILL)
+    print(pid)
+"""
+
+
+def test_adds_little_to_its_base(image, base):
     added_mb = (image["Size"] - base["Size"]) / 1e6
     print(f"{IMAGE} adds {added_mb:.0f} MB to {BASE}")
     assert 10 < added_mb <= ADDED_LIMIT_MB
@@ -102,7 +127,7 @@ def test_holds_nothing_that_serving_does_not_need(files, unwanted):
 
 
 def test_holds_the_service_compiled(files):
-    assert "/srv/app/main.py" in files
+    assert {"/srv/app/main.py", "/srv/app/ui/page.html", "/srv/app/ui/page.js"} <= files
     assert any(path.startswith("/srv/app/__pycache__/main.") for path in files)
     assert "/srv/deploy/model/model.tflite" in files
 
@@ -114,6 +139,19 @@ def test_predicts_read_only_without_network_or_capabilities(container, image):
     labels = image["Config"]["Labels"]
     build = (labels["org.opencontainers.image.revision"], labels["org.opencontainers.image.version"])
     assert f'revision="{build[0]}",version="{build[1]}"}} 1.0' in metrics
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
+def test_reads_pictures_from_a_terminal(kind):
+    """With all that is left of Pillow."""
+    golden = json.loads((ROOT / "deploy" / "model" / "golden.json").read_text())["cases"][7]
+    image = np.uint8(np.reshape(golden["image"], (28, 28)) * 255)
+    picture = file_of(255 - enlarged(image, 280), kind)
+    command = ["docker", "run", "--rm", "-i", "--read-only", "--network", "none", "--entrypoint", "python", IMAGE]
+    ended = subprocess.run(
+        [*command, "-m", "app", "predict", "-"], input=picture, capture_output=True, check=True, timeout=120
+    )
+    assert ended.stdout.decode().startswith("-: 7 (")
 
 
 def test_sigterm_ends_it_with_0(container):
@@ -140,7 +178,7 @@ def test_tracing_is_refused_where_its_packages_are_not():
 def test_image_with_tracing_serves():
     """As the message above says. Its spans find no collector here, and that stops no answer."""
     traced, build = f"{IMAGE}-traced", "BUILD_ARGS=--build-arg REQUIREMENTS=tracing"
-    subprocess.run(["make", "image", f"IMAGE={traced}", build], cwd=ROOT, check=True, timeout=600)
+    subprocess.run(["make", "image", f"IMAGE={traced}", "ARCHIVE=", build], cwd=ROOT, check=True, timeout=600)
     serves = 'gunicorn -c app/gunicorn.conf.py & until python -c "$ASK" 2>/dev/null; do :; done; kill $! && wait $!'
     command = ["--env", "MNIST_TRACING=on", "--env", f"ASK={ASK}", "--entrypoint", "sh", traced, "-ec", serves]
     try:
@@ -152,9 +190,25 @@ def test_image_with_tracing_serves():
 
 def test_same_commit_gives_the_same_layers(image):
     """Built again without the cache; the base's layers and ours, by their content."""
-    again = f"{IMAGE}:again"
-    subprocess.run(["make", "image", f"IMAGE={again}", "BUILD_ARGS=--no-cache"], cwd=ROOT, check=True, timeout=600)
+    again = f"{IMAGE}-again"
+    build = ["make", "image", f"IMAGE={again}", "ARCHIVE=", "BUILD_ARGS=--no-cache"]
+    subprocess.run(build, cwd=ROOT, check=True, timeout=600)
     try:
         assert json.loads(docker("image", "inspect", again).stdout)[0]["RootFS"] == image["RootFS"]
     finally:
         docker("image", "rm", again)
+
+
+def test_predicts_where_there_is_no_room_for_metrics(container):
+    """Workers that die, and those that come after them, find /dev/shm full."""
+
+    def python(code):
+        return docker("exec", container, "python", "-c", code).stdout
+
+    assert "No space left" in python(FILL)
+    for _ in range(3):
+        assert '"prediction": 7' in python(ASK)
+        assert python(KILL)
+    assert '"prediction": 7' in python(ASK)
+    assert "no room for metrics" in docker("logs", container).stderr
+    assert "mnist_predictions_total" in python(ASK)
