@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ TIMEOUT_S = 30
 class Service:
     """A running service. `start_s` is the seconds from its start to its first answer."""
 
-    def __init__(self, application: str = "", **settings: Any) -> None:
+    def __init__(self, application: str = "", arguments: Sequence[str] = (), **settings: Any) -> None:
         """Start it with settings by their names in lower case, and wait for its first answer.
 
-        `application` stands in place of the one that is served by default, in gunicorn's form.
+        `application` stands in place of the one that is served by default, in gunicorn's form; `arguments` are
+        gunicorn's, too.
         """
-        self.port, self.metrics_port = _free_port(), _free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         given = {"port": self.port, "metrics_port": self.metrics_port, **settings}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MNIST_")}
         environment |= {f"MNIST_{name.upper()}": str(value) for name, value in given.items()}
@@ -33,6 +35,7 @@ class Service:
             "gunicorn",
             "-c",
             "app/gunicorn.conf.py",
+            *arguments,
             *([application] if application else []),
         ]
         started = time.perf_counter()
@@ -72,7 +75,7 @@ class Service:
         return time.perf_counter() - started
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
