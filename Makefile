@@ -10,6 +10,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 py
 # Two environments: what serves must not hold TensorFlow, and MLflow excludes the gunicorn that serves.
 SERVE := .venv/bin
 TRAIN := .venv-train/bin
+# A third for clients of the inference protocols: kserve's excludes the protobuf that LiteRT needs.
+CLIENTS := .venv-clients/bin
 ARGS ?=
 CHAMPION ?= deploy/model
 IMAGE ?= mnist-api
@@ -17,13 +19,32 @@ TRAIN_IMAGE ?= mnist-api-training
 SEEDS ?= 10
 PARALLEL ?= 2
 CONTEXT ?=
+LOAD_IMAGE ?= mnist-api-load
+SHAPE ?= steady
+HOST ?=
+SLO ?= loadtests/slo.toml
+DURATION ?= 0
+PROCESSES ?= 1
+WORKERS ?= 3
+NAMESPACE ?= mnist
+RELEASE ?= mnist
 BUILD_ARGS ?=
+# An image that was built elsewhere: its file, and the digest that it must have. Then no target builds it anew.
+ARCHIVE ?=
+DIGEST ?=
 HELM ?= helm
 NODE_IMAGE ?=
+RATE ?=
+NODES ?= 3
+CPU ?=
+PRICE ?=
+CHROMIUM ?= chromium
+PEERS ?=
+BENCH_HOME ?= .bench
 
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 .PHONY: run
 run: .venv/serve ## serve the champion at http://127.0.0.1:5000 (Ctrl-C stops it)
@@ -46,13 +67,27 @@ test-serve: .venv/dev ## run the tests of service and repository, where there is
 test-train: .venv-train/train ## run the tests of training
 	$(TRAIN)/python -m pytest tests/training $(ARGS)
 
+.PHONY: test-page
+test-page: .venv/dev ## test the page in Chromium, with mouse, finger and keyboard; screenshots in runs/page (CHROMIUM=google-chrome)
+	$(call need,$(CHROMIUM),https://www.chromium.org/getting-involved/download-chromium)
+	CHROMIUM='$(CHROMIUM)' $(SERVE)/python -m pytest tests/ui $(ARGS)
+
+.PHONY: page-picture
+page-picture: .venv/dev ## draw on the page in Chromium, and take the README's picture of it
+	$(call need,$(CHROMIUM),https://www.chromium.org/getting-involved/download-chromium)
+	CHROMIUM='$(CHROMIUM)' $(SERVE)/python -m tests.ui.picture
+
 .PHONY: test-mnist
-test-mnist: .venv-train/train ## train the mlp on MNIST and check what it and the champion reach (a minute)
+test-mnist: .venv-train/train ## train the mlp on MNIST and check what it and the champion reach (a minute; TRAIN_SEEDS="0 1 2")
 	$(TRAIN)/python -m pytest tests/mnist $(ARGS)
 
 .PHONY: test-tracking
 test-tracking: .venv-train/train ## train on a real MLflow server; kill retrain, promote and rollback at each step (minutes)
 	$(TRAIN)/python -m pytest tests/tracking $(ARGS)
+
+.PHONY: test-clients
+test-clients: .venv-clients/clients ## let the well-known clients of the inference protocols ask the service (half a minute)
+	$(CLIENTS)/python -m pytest tests/clients $(ARGS)
 
 .PHONY: lint
 lint: .venv/dev ## check style, types and scripts
@@ -60,6 +95,13 @@ lint: .venv/dev ## check style, types and scripts
 	$(SERVE)/ruff format --check .
 	$(SERVE)/mypy
 	$(SERVE)/shellcheck .ci/run
+	$(SERVE)/zizmor --quiet --offline --persona pedantic .github
+
+.PHONY: lint-workflows
+lint-workflows: export PATH := $(CURDIR)/.venv/bin:$(PATH)
+lint-workflows: ## check the workflows' syntax, expressions and types
+	$(call need,actionlint,https://github.com/rhysd/actionlint/blob/main/docs/install.md)
+	actionlint
 
 .PHONY: train
 train: .venv-train/train ## train, track in MLflow, write a Bundle (ARGS="--arch cnn"; ARGS=--help lists all)
@@ -73,6 +115,10 @@ retrain: .venv-train/train ## train, ask the Gate, register what passes and put 
 gate: .venv-train/train ## ask the Gate: CANDIDATE=runs/x/bundle (CHAMPION=deploy/model)
 	@test -n '$(CANDIDATE)' || { echo 'Name the candidate: make gate CANDIDATE=runs/x/bundle'; exit 2; }
 	$(TRAIN)/python -m training.judge '$(CANDIDATE)' '$(CHAMPION)'
+
+.PHONY: challenger
+challenger: .venv-train/train ## train as the champion was: ARCH, SEEDS=1, EXTRA_DATA from the environment; the best meets the Gate
+	@CHAMPION='$(CHAMPION)' $(TRAIN)/python -m deploy.github.challenger
 
 .PHONY: promote
 promote: .venv-train/train ## after the merge: make the committed champion the registry's (ARGS=--adopt for the first)
@@ -102,17 +148,46 @@ mlflow: .venv-train/train ## open MLflow's pages on the local runs at http://127
 	$(TRAIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --port 5001
 
 .PHONY: image
-image: ## build the serving image (IMAGE=name:tag)
+image: ## build the serving image (IMAGE=name:tag), or load it: ARCHIVE=dist/image-amd64.tar DIGEST=sha256:…
 	$(call need,docker,https://docs.docker.com/get-docker)
-	DOCKER_BUILDKIT=1 docker build --quiet --tag '$(IMAGE)' $(BUILD_ARGS) \
+	$(if $(ARCHIVE),$(load-image),$(build-image))
+define build-image
+DOCKER_BUILDKIT=1 docker build --quiet --tag '$(IMAGE)' $(BUILD_ARGS) \
 		--build-arg REVISION="$$(git describe --always --abbrev=40 --dirty --exclude '*')" \
 		--build-arg VERSION="$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
 		--build-arg MODEL_SHA256="$$(sed -n '/"model": {/,/}/s/.*"sha256": "\(.*\)".*/\1/p' deploy/model/manifest.json)" .
+endef
+define load-image
+$(call need,skopeo,$(SKOPEO))
+	DIGEST='$(DIGEST)' $(PYTHON) -m deploy.github.image load '$(ARCHIVE)' '$(IMAGE)'
+endef
+SKOPEO := https://github.com/containers/skopeo/blob/main/install.md
+
+.PHONY: image-archive
+image-archive: image ## write the image to dist/ as a file, and say its digest
+	$(call need,skopeo,$(SKOPEO))
+	$(PYTHON) -m deploy.github.image save '$(IMAGE)'
+
+.PHONY: sbom
+sbom: image ## list what is in the image, for its SBOM: dist/sbom.cdx.json
+	$(call need,trivy,https://trivy.dev/docs/latest/getting-started/installation)
+	mkdir -p dist
+	trivy image --quiet --format cyclonedx --output dist/sbom.cdx.json '$(IMAGE)'
+
+.PHONY: scan
+scan: sbom ## fail on known, mended vulnerabilities of what is in the image, high or critical
+	trivy sbom --quiet --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1 dist/sbom.cdx.json
 
 .PHONY: train-image
 train-image: ## build the training image (TRAIN_IMAGE=name:tag)
 	$(call need,docker,https://docs.docker.com/get-docker)
 	DOCKER_BUILDKIT=1 docker build --quiet --target training --tag '$(TRAIN_IMAGE)' $(BUILD_ARGS) \
+		--build-arg REVISION="$$(git describe --always --abbrev=40 --dirty --exclude '*')" .
+
+.PHONY: load-image
+load-image: ## build the image of the load generator (LOAD_IMAGE=name:tag)
+	$(call need,docker,https://docs.docker.com/get-docker)
+	DOCKER_BUILDKIT=1 docker build --quiet --target load --tag '$(LOAD_IMAGE)' $(BUILD_ARGS) \
 		--build-arg REVISION="$$(git describe --always --abbrev=40 --dirty --exclude '*')" .
 
 .PHONY: train-cluster
@@ -213,16 +288,106 @@ footprint: .venv/dev ## measure the service's size, memory, start and stop
 overhead: .venv/dev ## measure what metrics and log lines cost a request, and a scrape (a minute)
 	$(SERVE)/python -m loadtests.observability
 
+.PHONY: profile
+profile: .venv/dev ## measure what a prediction costs, part by part, beside bare gunicorn, and write docs/HOT_PATH.md (two minutes)
+	$(SERVE)/python -m loadtests.hot_path
+
+.PHONY: load
+load: .venv/dev ## load the service and judge it: SHAPE=smoke, steady, spike, step (HOST=http://x, SLO=slo.toml, DURATION=seconds, PROCESSES=1)
+	@$(SERVE)/python -m loadtests.run --shape '$(SHAPE)' --host '$(HOST)' --slo '$(SLO)' --duration '$(DURATION)' \
+		--processes '$(PROCESSES)'
+
+.PHONY: load-cluster
+load-cluster: ## the same from WORKERS=3 pods beside a release (LOAD_IMAGE, kubectl's CONTEXT, NAMESPACE, RELEASE)
+	$(call need,kubectl,https://kubernetes.io/docs/tasks/tools)
+	@$(PYTHON) -m loadtests.cluster --image '$(LOAD_IMAGE)' --workers '$(WORKERS)' --context '$(CONTEXT)' \
+		--namespace '$(NAMESPACE)' --release '$(RELEASE)' --shape '$(SHAPE)' --slo '$(SLO)' --duration '$(DURATION)'
+
+.PHONY: overload
+overload: .venv/dev .venv-train/train ## offer five times what the service can answer, with admission control and without (three minutes)
+	$(SERVE)/python -m loadtests.overload || code=$$?; \
+		$(SERVE)/python -m loadtests.overload_page && $(TRAIN)/python -m loadtests.overload_plot && exit $${code:-0}
+
+.PHONY: hostile
+hostile: .venv/dev ## see what honest clients notice of hostile ones (two minutes)
+	$(SERVE)/python -m loadtests.hostile
+
+.PHONY: faults
+faults: .venv/dev ## kill a worker, stop the service, let the clock jump, all under load (half a minute)
+	$(SERVE)/python -m loadtests.faults
+
+.PHONY: soak
+soak: .venv/dev ## load the service for 30 minutes; its memory, open files and latency must stay (DURATION=seconds)
+	@$(SERVE)/python -m loadtests.soak --slo '$(SLO)' --duration '$(DURATION)' $(ARGS)
+
+.PHONY: capacity
+capacity: ## say how many pods serve RATE=300 requests a second, and at what cost (NODES=3, CPU=limit, PRICE=a core-hour)
+	@test -n '$(RATE)' || { echo 'Name the requests a second: make capacity RATE=300'; exit 2; }
+	@$(PYTHON) -m loadtests.capacity --rate='$(RATE)' --nodes='$(NODES)' $(if $(CPU),--cpu='$(CPU)') $(if $(PRICE),--price='$(PRICE)')
+
+.PHONY: capacity-figures
+capacity-figures: image .venv/dev ## measure what one pod keeps, for `make capacity` (docker; a quarter of an hour)
+	$(SERVE)/python -m loadtests.pod --image '$(IMAGE)' $(ARGS)
+
+.PHONY: bench
+bench: .venv/dev $(if $(PEERS),,.venv-train/train) ## compare with MLServer, KServe, FastAPI and others (ten minutes; PEERS=fastapi,floor for some)
+	$(SERVE)/python -m loadtests.bench --home '$(BENCH_HOME)' --peers '$(PEERS)' || code=$$?; \
+		$(if $(PEERS),,$(SERVE)/python -m loadtests.bench.page && $(TRAIN)/python -m loadtests.bench.plot &&) exit $${code:-0}
+
+.PHONY: bench-guard
+bench-guard: .venv/dev ## fail if a request costs more CPU than was recorded, as a ratio to gunicorn's constant (a minute; ARGS=--write records)
+	$(SERVE)/python -m loadtests.bench.guard $(ARGS)
+
+.PHONY: test-bench
+test-bench: .venv/dev ## test that the benchmark and its guard see what is wrong or slower (four minutes)
+	$(SERVE)/python -m pytest tests/bench $(ARGS)
+
+.PHONY: test-load
+test-load: .venv/dev ## test that loads fail on services that are slow, wrong, failing, leaking or absent (three minutes)
+	$(SERVE)/python -m pytest tests/load $(ARGS)
+
+.PHONY: test-api
+test-api: .venv/dev ## let schemathesis try whether the service does what its description says (a minute)
+	$(SERVE)/python -m pytest tests/api $(ARGS)
+
+.PHONY: fuzz
+fuzz: .venv/dev .venv-train/train ## run the tests on made-up input for longer, with a fresh seed (SEED=n repeats one)
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "To repeat: make fuzz SEED=$$seed"; \
+		fuzz="-m hypothesis --hypothesis-profile fuzz --hypothesis-seed $$seed"; \
+		$(SERVE)/python -m pytest tests/app tests/contract tests/api $$fuzz $(ARGS); \
+		$(TRAIN)/python -m pytest tests/training $$fuzz $(ARGS)
+
+.PHONY: audit
+audit: .venv/dev ## ask PyPI for known vulnerabilities of every pinned package
+	$(foreach name,tracing dev train clients,$(SERVE)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes \
+		--requirement requirements/$(name).txt$(newline))
+
+.PHONY: test-delivery
+test-delivery: .venv/dev ## publish, release, propose and tell, on a registry, a git remote and an Alertmanager on this machine
+	$(call need,docker,https://docs.docker.com/get-docker)
+	$(call need,skopeo,$(SKOPEO))
+	$(call need,docker-registry,https://packages.debian.org/docker-registry)
+	$(call need,prometheus-alertmanager,https://packages.debian.org/prometheus-alertmanager)
+	$(call need,$(HELM),https://helm.sh/docs/intro/install)
+	HELM='$(HELM)' $(SERVE)/python -m pytest tests/delivery $(ARGS)
+
 .PHONY: lock
-lock: .venv/dev ## compile requirements/*.txt anew from pyproject.toml
-	$(LOCK) --extra serve -o requirements/serve.txt
-	$(LOCK) --extra serve --extra tracing -c requirements/serve.txt -o requirements/tracing.txt
-	$(LOCK) --extra serve --extra tracing --group dev -c requirements/tracing.txt -o requirements/dev.txt
+lock: .venv/dev ## compile requirements/*.txt anew from pyproject.toml (ARGS=--upgrade: to the newest allowed versions)
+	$(LOCK) pyproject.toml --extra serve -o requirements/serve.txt
+	$(LOCK) pyproject.toml --extra serve --extra tracing -c requirements/serve.txt -o requirements/tracing.txt
+	$(LOCK) pyproject.toml --extra serve --extra tracing --group dev -c requirements/tracing.txt -o requirements/dev.txt
+	$(LOCK) --group load -c requirements/dev.txt -o requirements/load.txt
+	$(LOCK) --group clients -o requirements/clients.txt
 	sed -nE '/^gunicorn==/d; s/^([a-z].*[^ ]) \\$$/\1/p' requirements/serve.txt > requirements/shared.in
-	$(LOCK) --extra train --group test -c requirements/shared.in -o requirements/train.txt
+	$(LOCK) pyproject.toml --extra train --group test -c requirements/shared.in -o requirements/train.txt
 	rm requirements/shared.in
-LOCK = $(SERVE)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url \
-	--python-version 3.11 --custom-compile-command 'make lock'
+
+.PHONY: lock-bench
+lock-bench: .venv/dev ## compile the requirements of the benchmark's peers anew (ARGS=--upgrade)
+	for peer in loadtests/bench/peers/*/requirements.in; do $(LOCK) $$peer -o $${peer%.in}.txt; done
+
+LOCK = $(SERVE)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	--python-version 3.11 --custom-compile-command 'make $@' $(ARGS)
 
 # Each file below says that an environment holds what a requirements file names.
 .venv/serve: requirements/serve.txt
@@ -234,10 +399,23 @@ LOCK = $(SERVE)/uv pip compile pyproject.toml --quiet --universal --generate-has
 	$(SERVE)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
 	touch $@
 
+.venv-clients/clients: requirements/clients.txt .venv/dev
+	$(call venv,.venv-clients)
+	$(SERVE)/uv pip install --quiet --python $(CLIENTS)/python --require-hashes -r requirements/clients.txt
+	touch $@
+
 .venv-train/train: requirements/train.txt .venv/dev
 	$(call venv,.venv-train)
 	$(SERVE)/uv pip install --quiet --python $(TRAIN)/python --require-hashes -r requirements/train.txt
 	touch $@
+
+# Steps of the workflows; absent where only the requirements are, as in a test.
+-include deploy/github/steps.mk
+
+define newline
+
+
+endef
 
 define need
 	@command -v $(1) >/dev/null || { echo '$(1) is missing. Get it: $(2)'; exit 1; }

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from training import pages
+
 FIGURES = Path(__file__).with_name("figures.json")
 PAGE = Path(__file__).parent.parent.parent / "docs" / "DRIFT.md"
-BEGIN, END = "<!-- figures: make drift-simulation writes these -->\n", "<!-- /figures -->\n"
+BEGIN = "<!-- figures: make drift-simulation writes these -->\n"
 
 
 def read() -> dict[str, Any]:
@@ -19,9 +21,7 @@ def read() -> dict[str, Any]:
 def write(figures: Mapping[str, Any]) -> None:
     """Write the figures, and put their tables in place of those on the page."""
     FIGURES.write_text(json.dumps(figures, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}{tables(figures)}{END}{after}")
+    pages.write(PAGE, BEGIN, tables(figures))
 
 
 def tables(figures: Mapping[str, Any]) -> str:
@@ -38,11 +38,6 @@ def upper_limit(events: int, confidence: float = 0.95) -> float:
     return high
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
 def _thresholds(figures: Mapping[str, Any]) -> str:
     usual = next(row for row in figures["false_alarms"] if row["per_second"] == figures["promise"]["per_second"])
     hardest = next(row for row in figures["false_alarms"] if row["per_second"] == figures["hardest_per_second"])
@@ -53,7 +48,7 @@ def _thresholds(figures: Mapping[str, Any]) -> str:
     ]
     held, guard = figures["rules"]["for_minutes"], figures["rules"]["guard"]
     rule = f"\nEach must hold for {held} minutes, while more than {guard} images came within the hour.\n"
-    return _table(head, rows) + rule
+    return pages.table(head, rows) + rule
 
 
 def _false_alarms(figures: Mapping[str, Any]) -> str:
@@ -61,7 +56,7 @@ def _false_alarms(figures: Mapping[str, Any]) -> str:
         [f"{row['per_second']:g}", f"{row['months']}", f"{row['alarms']}", f"{row['per_month_at_most']:.3f}"]
         for row in figures["false_alarms"]
     ]
-    return _table(["images a second", "months", "false alarms", "a month, at most (95 %)"], rows)
+    return pages.table(["images a second", "months", "false alarms", "a month, at most (95 %)"], rows)
 
 
 def _detection(figures: Mapping[str, Any]) -> str:
@@ -71,7 +66,7 @@ def _detection(figures: Mapping[str, Any]) -> str:
         [row["traffic"], f"{row['share']:.0%}", _minutes(row["first"]), *(_minutes(row["alerts"][a]) for a in alerts)]
         for row in figures["detection"]
     ]
-    return _table(head, rows) + f"\nOver {figures['trials']} trials each.\n"
+    return pages.table(head, rows) + f"\nOver {figures['trials']} trials each.\n"
 
 
 def _minutes(found: Mapping[str, Any]) -> str:

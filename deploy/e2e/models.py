@@ -17,13 +17,13 @@ from tools import (
     fails,
     forwarded,
     kubectl,
-    phase_at_end,
     pod,
     require,
     require_restored,
     say,
     sh,
     upgrade,
+    write_claim,
 )
 
 CONTROL_PLANE = '{"node-role.kubernetes.io/control-plane":""}'
@@ -31,24 +31,13 @@ ON_CONTROL_PLANE = f"--set-json 'nodeSelector={CONTROL_PLANE}' --set tolerations
 
 
 def fill_claim() -> None:
-    """Put a Bundle called from-claim into a PersistentVolumeClaim, by a pod that may write to it."""
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "64Mi"}}}
-    metadata = {"name": "models", "namespace": NAMESPACE}
-    apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
+    """Put a Bundle called from-claim into a PersistentVolumeClaim."""
     code = (
         "import json, pathlib, shutil; shutil.copytree('/srv/deploy/model', '/claim/mnist/1');"
         "manifest = pathlib.Path('/claim/mnist/1/manifest.json');"
         "manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {'name': 'from-claim'}))"
     )
-    filler = pod("fill", NAMESPACE, ["-c", code])
-    filler["spec"]["securityContext"] = {"runAsUser": 0}
-    filler["spec"]["volumes"].append({"name": "claim", "persistentVolumeClaim": {"claimName": "models"}})
-    (container,) = filler["spec"]["containers"]
-    container["securityContext"] = {}
-    container["volumeMounts"].append({"name": "claim", "mountPath": "/claim"})
-    apply(filler)
-    require(phase_at_end("fill", NAMESPACE) == "Succeeded", "the claim was filled")
-    kubectl("delete pod fill --wait")
+    write_claim("models", NAMESPACE, "64Mi", code)
 
 
 def models() -> None:

@@ -91,14 +91,24 @@ def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = 120) -> 
 
 def pods(namespace: str = NAMESPACE) -> list[dict[str, Any]]:
     """The release's pods that are not on their way out."""
+    return [pod for pod in all_pods(namespace) if "deletionTimestamp" not in pod["metadata"]]
+
+
+def all_pods(namespace: str = NAMESPACE) -> list[dict[str, Any]]:
+    """The release's pods, those on their way out with them."""
     selector = f"app.kubernetes.io/name=mnist-api,app.kubernetes.io/instance={RELEASE}"
-    found = json.loads(kubectl(f"get pods --selector {selector} --output json", namespace))["items"]
-    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    return json.loads(kubectl(f"get pods --selector {selector} --output json", namespace))["items"]
 
 
 def is_ready(pod: dict[str, Any]) -> bool:
     conditions = pod["status"].get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def is_settled() -> bool:
+    """Whether every pod of the release is ready, and none is on its way out."""
+    found = all_pods()
+    return bool(found) and all("deletionTimestamp" not in pod["metadata"] and is_ready(pod) for pod in found)
 
 
 def phase_at_end(name: str, namespace: str, timeout_s: float = 60) -> str:
@@ -169,6 +179,25 @@ def pod(name: str, namespace: str, command: list[str], files: str = "") -> dict[
     }
     metadata = {"name": name, "namespace": namespace, "labels": {"app": name}}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def write_claim(name: str, namespace: str, storage: str, code: str) -> None:
+    """Make a PersistentVolumeClaim, and run Python code in a pod that has it in /claim.
+
+    As root: a folder of the node takes no notice of a pod's fsGroup.
+    """
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
+    metadata = {"name": name, "namespace": namespace}
+    apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
+    writer = pod("writer", namespace, ["-c", code])
+    writer["spec"]["securityContext"] = {"runAsUser": 0}
+    writer["spec"]["volumes"].append({"name": "claim", "persistentVolumeClaim": {"claimName": name}})
+    (container,) = writer["spec"]["containers"]
+    container["securityContext"] = {}
+    container["volumeMounts"].append({"name": "claim", "mountPath": "/claim"})
+    apply(writer)
+    require(phase_at_end("writer", namespace) == "Succeeded", f"the claim {name} was written to")
+    kubectl("delete pod writer --wait", namespace)
 
 
 def start_load(requests_a_second: int) -> None:

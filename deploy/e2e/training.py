@@ -17,16 +17,14 @@ from tools import (
     HELM,
     ROOT,
     SERVICE,
-    apply,
     forwarded,
     kubectl,
-    phase_at_end,
-    pod,
     require,
     run,
     say,
     sh,
     wait_until,
+    write_claim,
 )
 
 IMAGE = os.environ.get("IMAGE", "mnist-api")
@@ -58,24 +56,9 @@ def make_cluster() -> None:
     sh(f"kind load docker-image --name {CLUSTER} mnist-api:e2e mnist-api-training:e2e")
     sh(f"kubectl create namespace {NAMESPACE}")
     sh(f"kubectl config set-context --current --namespace {NAMESPACE}")
-    open_claim()
+    # MLflow's, which is not root and must be able to write to it.
+    write_claim("mlflow", NAMESPACE, "10Gi", "import os; os.chmod('/claim', 0o777)")
     sh(f"kubectl label namespace {NAMESPACE} pod-security.kubernetes.io/enforce=restricted")
-
-
-def open_claim() -> None:
-    """Make MLflow's claim, and let all write to it: a folder of the node takes no notice of a pod's fsGroup."""
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "10Gi"}}}
-    metadata = {"name": "mlflow", "namespace": NAMESPACE}
-    apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
-    opener = pod("open", NAMESPACE, ["-c", "import os; os.chmod('/claim', 0o777)"])
-    opener["spec"]["securityContext"] = {"runAsUser": 0}
-    opener["spec"]["volumes"].append({"name": "claim", "persistentVolumeClaim": {"claimName": "mlflow"}})
-    (container,) = opener["spec"]["containers"]
-    container["securityContext"] = {}
-    container["volumeMounts"].append({"name": "claim", "mountPath": "/claim"})
-    apply(opener)
-    require(phase_at_end("open", NAMESPACE) == "Succeeded", "the claim was opened")
-    kubectl("delete pod open --wait", NAMESPACE)
 
 
 def seeds() -> None:

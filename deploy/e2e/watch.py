@@ -22,7 +22,7 @@ from tools import (
     forwarded,
     forwarding,
     free_port,
-    is_ready,
+    is_settled,
     kubectl,
     pod,
     pods,
@@ -50,6 +50,7 @@ def prometheus() -> None:
         json.loads(kubectl(f"get {kind}.{GROUP} {SERVICE} --output json"))["spec"]
         for kind in ("servicemonitors", "prometheusrules")
     )
+    wait_until(is_settled, "every pod is ready and none is on its way out")
     start_prometheus(configuration(monitor), rules)
     with asked() as ask:
         wait_until(lambda: ask("count(up == 1)") == len(pods()), "every pod is scraped", 90)
@@ -183,6 +184,8 @@ def runbook() -> None:
     forward = f"kubectl --namespace monitoring port-forward pod/prometheus {port}:9090"
     with forwarding(forward):
         for block in dict.fromkeys(blocks):
+            # A block may replace pods. `kubectl logs` and `exec` fail where a pod goes while they look for it.
+            wait_until(is_settled, "every pod is ready and none is on its way out")
             ended = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", setup + block],
                 cwd=ROOT,
@@ -193,6 +196,6 @@ def runbook() -> None:
                 timeout=COMMAND_TIMEOUT_S,
             )
             require(ended.returncode == 0, f"{block}\n{ended.stdout[-1500:]}{ended.stderr[-1500:]}")
-    wait_until(lambda: bool(pods()) and all(map(is_ready, pods())), "every pod is ready after the runbook", 60)
+    wait_until(is_settled, "every pod is ready after the runbook")
     run("kubectl delete namespace monitoring --wait=false")
     say(f"all {len(dict.fromkeys(blocks))} blocks of commands in the runbook work as they stand")

@@ -39,6 +39,21 @@ def burn_rates(alert: str) -> list[float]:
     return sorted({factors[0] for factors in comparisons(alert)})
 
 
+def traffic() -> str:
+    """The matcher of the routes that are not probes."""
+    return _matcher("mnist:request_error_ratio:rate5m")
+
+
+def predictions() -> str:
+    """The matcher of the routes that lead to the model."""
+    return _matcher("mnist:request_slow_ratio:rate5m")
+
+
+def _matcher(rule: str) -> str:
+    (matcher,) = set(re.findall(r'route[=!]~"[^"]*"', expression(rule)))
+    return str(matcher)
+
+
 def slow_s() -> float:
     """The seconds after which a prediction counts as slow."""
     (bound,) = set(re.findall(r'le="([\d.]+)"', expression("mnist:request_slow_ratio:rate5m")))

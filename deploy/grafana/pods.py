@@ -7,7 +7,7 @@ NAME = "{{pod}} {{instance}}"  # in a legend; a Prometheus outside a cluster kno
 BY = "instance, pod"
 STARTED = "mnist_arbiter_process_start_time_seconds{*}"
 # Those of probes left out: they go on where nothing else comes.
-TRAFFIC = 'mnist_http_requests_total{*, route!~"/health.*"}'
+TRAFFIC = f"mnist_http_requests_total{{*, {alerts.traffic()}}}"
 
 
 def saturation() -> list[Panel]:
@@ -16,7 +16,7 @@ def saturation() -> list[Panel]:
         _cpu(),
         graph(
             "Requests in progress",
-            "Requests being read or answered at the moment of the scrape.",
+            "Requests being answered, or waiting for that, at the moment of the scrape.",
             "short",
             {NAME: f"sum by ({BY}) (mnist_requests_in_progress{{*}})"},
             width=8,

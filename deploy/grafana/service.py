@@ -4,9 +4,9 @@ from deploy.grafana import alerts, objectives, pods
 from deploy.grafana.panels import Panel, dashboard, graph, heatmap, quantile, stat, table
 from deploy.grafana.pods import TRAFFIC
 
-CALLERS_ERRORS = 'mnist_http_requests_total{*, route!~"/health.*", status=~"4.."}'
-FAILED = 'mnist_http_requests_total{*, route!~"/health.*", status=~"5.."}'
-PREDICT = 'mnist_http_request_duration_seconds_bucket{*, route="/predict"}'
+CALLERS_ERRORS = f'mnist_http_requests_total{{*, {alerts.traffic()}, status=~"4.."}}'
+FAILED = f'mnist_http_requests_total{{*, {alerts.traffic()}, status=~"5.."}}'
+PREDICTIONS = f"mnist_http_request_duration_seconds_bucket{{*, {alerts.predictions()}}}"
 
 
 def build() -> str:
@@ -43,10 +43,10 @@ def _now() -> list[Panel]:
             limits={1: "red"},
         ),
         stat(
-            "p99 of /predict",
+            "p99 of predictions",
             f"99 % of the predictions in the time that is shown took no longer. {slow_s * 1000:g} ms is slow.",
             "s",
-            quantile(0.99, PREDICT, window="$__range"),
+            quantile(0.99, PREDICTIONS, window="$__range"),
             limits={slow_s: "red"},
         ),
         stat("Pods", "Pods that answer Prometheus.", "short", "count(mnist_workers{*})"),
@@ -115,13 +115,14 @@ def _latency() -> list[Panel]:
     waited, model = "mnist_queue_wait_seconds_bucket{*}", "mnist_prediction_latency_seconds_bucket{*}"
     return [
         graph(
-            "Duration of /predict",
-            "From a request's head to its answer: the median, and what 95 % and 99 % stay below. The line is slow.",
+            "Duration of predictions",
+            "From a request's head to its answer, through whichever door: the median, and what 95 % and 99 % stay "
+            "below. The line is slow.",
             "s",
-            {f"p{share * 100:g}": quantile(share, PREDICT) for share in (0.5, 0.95, 0.99)},
+            {f"p{share * 100:g}": quantile(share, PREDICTIONS) for share in (0.5, 0.95, 0.99)},
             limits={alerts.slow_s(): "red"},
         ),
-        heatmap("Durations of /predict", "Two groups of callers show as two bands.", "s", PREDICT),
+        heatmap("Durations of predictions", "Two groups of callers show as two bands.", "s", PREDICTIONS),
         graph(
             "Waiting or computing?",
             "p99 of the wait for a worker's attention, and of the time in the model. If the wait grows, there are too "

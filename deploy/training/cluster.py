@@ -4,57 +4,19 @@
 """
 
 import argparse
-import contextlib
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deploy.kubectl import Cluster, ClusterError, exit_code, obstacle
 from deploy.training import runs
 
 HERE = Path(__file__).parent
 INDEX = "batch.kubernetes.io/job-completion-index"
 POLL_S = 2.0
-
-
-class ClusterError(Exception):
-    """What was asked of the cluster failed; the message says what and why."""
-
-
-class Cluster:
-    """A namespace of a cluster, by way of kubectl."""
-
-    def __init__(self, context: str) -> None:
-        self._command = ["kubectl", *(["--context", context] if context else [])]
-
-    def __call__(self, *arguments: str, given: str = "") -> str:
-        """Run kubectl, with `given` on its standard input, and give what it prints. Raises ClusterError if it fails."""
-        command = [*self._command, *arguments]
-        ended = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-        if ended.returncode:
-            raise ClusterError(f"{' '.join(command)}: {ended.stderr.strip() or ended.stdout.strip()}")
-        return ended.stdout
-
-    def json(self, *arguments: str, given: str = "") -> Any:
-        return json.loads(self(*arguments, "--output", "json", given=given))
-
-    @contextlib.contextmanager
-    def forwarded(self, target: str, port: int) -> Iterator[str]:
-        """Forward a free port of this machine to a target's, and give its address."""
-        command = [*self._command, "port-forward", target, f":{port}"]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:
-            line = process.stdout.readline() if process.stdout else ""
-            try:
-                if not line.startswith("Forwarding from "):
-                    raise ClusterError(f"{' '.join(command)}: {line.strip()}")
-                yield f"http://{line.split()[2]}"
-            finally:
-                process.terminate()
 
 
 def install_mlflow(cluster: Cluster, image: str) -> None:
@@ -109,21 +71,8 @@ def progress(job: dict[str, Any], pods: list[dict[str, Any]]) -> str:
         parts.append(f"{status['failed']} failed")
     if status.get("failedIndexes"):
         parts.append(f"given up: seed {status['failedIndexes']}")
-    parts += sorted({reason for pod in pods if (reason := _obstacle(pod))})
+    parts += sorted({reason for pod in pods if (reason := obstacle(pod))})
     return ", ".join(parts)
-
-
-def _obstacle(pod: dict[str, Any]) -> str:
-    """What keeps a pod from starting, in Kubernetes' words; empty if nothing does."""
-    status = pod["status"]
-    for condition in status.get("conditions", []):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return str(condition.get("message", ""))
-    for container in status.get("containerStatuses", []):
-        waiting = container["state"].get("waiting", {})
-        if waiting.get("message"):
-            return f"{waiting['reason']}: {waiting['message']}"
-    return ""
 
 
 def last_words(cluster: Cluster, job: str) -> str:
@@ -165,13 +114,11 @@ def main() -> int:
     parser.add_argument("--context", default="", help="kubectl's context (default: the current one)")
     parser.add_argument("options", nargs="*", help="after --: options of `python -m training`, the same for each seed")
     given = parser.parse_args()
-    try:
+
+    def execute() -> int:
         return 0 if train(Cluster(given.context), given.image, given.seeds, given.parallel, given.options) else 1
-    except (ClusterError, runs.TrackingError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+
+    return exit_code(execute, runs.TrackingError)
 
 
 if __name__ == "__main__":

@@ -423,6 +423,8 @@ def test_settings_of_chart_and_service_are_one_list():
         rule = SCHEMA["properties"]["settings"]["properties"][name]
         if item.metadata["choices"]:
             assert rule == {"enum": list(item.metadata["choices"])}
+        elif item.metadata["form"]:
+            assert rule == {"type": "string", "pattern": f"^{item.metadata['form']}$"}
         else:
             assert rule["minimum"] == item.metadata["low"], name
             assert rule.get("maximum", float("inf")) == item.metadata["high"], name

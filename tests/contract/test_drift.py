@@ -12,6 +12,7 @@ from app import model
 from deploy.drift import demo, figures, fixture, months, processes, rules, traffic
 from deploy.drift.months import Population, Watch
 from tests.serving import CHAMPION, ROOT
+from training import pages
 
 FIGURES = figures.read()
 ALERTS_FILE = yaml.safe_load((ROOT / "helm" / "mnist-api" / "files" / "alerts.yaml").read_text())
@@ -51,9 +52,7 @@ def test_alert_has_the_numbers_of_the_simulation(alert):
 
 
 def test_page_shows_the_figures():
-    _, _, rest = figures.PAGE.read_text().partition(figures.BEGIN)
-    shown, end, _ = rest.partition(figures.END)
-    assert (shown, end) == (figures.tables(FIGURES), figures.END)
+    assert pages.shown(figures.PAGE, figures.BEGIN) == figures.tables(FIGURES)
 
 
 def test_false_alarms_are_as_rare_as_promised():

@@ -8,19 +8,61 @@ import pytest
 
 from tests.serving import ROOT
 
-SHARED_WITH_TRAINING = {"app.bundle", "app.image", "app.model"}
+SHARED_WITH_TRAINING = {"app.bundle", "app.image", "app.model", "app.normalize", "app.picture"}
 # What each module of app may import of app. A module that is not here may import nothing of it.
 ALLOWED = {
     "app.main": {
-        *("api", "body", "bundle", "config", "counts", "errors", "feedback", "logs", "metrics", "model", "trace"),
+        *("api", "body", "bundle", "config", "counts", "errors", "feedback", "inference_protocol", "lane", "logs"),
+        *("metrics", "model", "observation", "openapi", "predictor", "protocol_v1", "readiness", "served_model"),
+        "trace",
     },
-    "app.api": {"body", "config", "feedback", "metrics", "model", "payload"},
+    "app.openapi": {
+        *("answers", "bundle", "config", "doors", "errors", "logs", "pages", "protocol_doors", "routes", "trace"),
+    },
+    "app.doors": {
+        *("answers", "body", "bundle", "config", "content", "feedback", "image", "pages", "payload", "picture"),
+        *("predictor", "query"),
+    },
+    "app.protocol_doors": {
+        *("answers", "bundle", "config", "doors", "image", "inference_metadata", "inference_request"),
+        *("inference_response", "payload", "protocol_v1", "served_model", "tensor"),
+    },
+    "app.answers": {"payload", "predictor"},
+    "app.api": {
+        *("answers", "body", "config", "content", "feedback", "metrics", "model", "pages", "payload", "picture"),
+        *("predictor", "query", "readiness", "routes"),
+    },
+    "app.inference_protocol": {
+        *("answers", "body", "config", "inference_metadata", "inference_request", "inference_response"),
+        *("served_model", "tensor"),
+    },
+    "app.protocol_v1": {"answers", "body", "config", "payload", "served_model", "tensor"},
+    "app.inference_request": {"image", "model", "payload", "tensor"},
+    "app.inference_response": {"inference_request", "model", "predictor"},
+    "app.served_model": {"bundle", "feedback", "payload", "predictor", "readiness"},
+    "app.tensor": {"image", "payload"},
+    "app.lane": {"config", "feedback", "logs", "metrics", "observation", "payload", "predictor", "trace"},
+    "app.observation": {"config", "logs", "metrics", "predictor", "trace"},
+    "app.predictor": {"image", "metrics", "model", "payload"},
     "app.payload": {"image"},
-    "app.errors": {"body", "feedback", "image", "payload"},
+    "app.errors": {"answers", "body", "feedback", "image", "payload", "picture", "query", "served_model"},
+    "app.__main__": {"commandline"},
+    "app.commandline": {"bundle", "config", "files", "image", "logs", "model", "predictor"},
+    "app.content": {"body", "config", "files", "image", "payload", "picture"},
+    "app.files": {"image", "normalize", "payload", "picture"},
+    "app.normalize": {"image"},
+    "app.picture": {"image", "metadata"},
     "app.metrics": {"value", "worker_metrics"},
     "app.model": {"bundle"},
     "app.fetch": {"bundle"},
-    "app.worker": {"counts", "errors", "logs", "metrics", "trace"},
+    "app.admission": {"turns"},
+    "app.connection": {"framing"},
+    "app.refusals": {"errors", "framing", "logs"},
+    "app.scrape": {"value"},
+    "app.worker": {
+        *("admission", "connection", "counts", "environ", "errors", "framing", "lane", "logs", "metrics", "refusals"),
+        *("room", "trace", "turns"),
+    },
     "app.gunicorn.conf": {"config", "counts", "logs", "scrape"},
 }
 HEAVY = {  # package -> the only modules that may import it
@@ -32,12 +74,15 @@ HEAVY = {  # package -> the only modules that may import it
     "mlflow": {"training.registry", "training.tracking"},
     "sklearn": {"training.data"},
     "matplotlib": {"training.plots"},
-    "PIL": {"training.labelled"},
-    "flask": {"app.api", "app.body", "app.errors", "app.main", "app.trace"},
+    "PIL": {"app.normalize", "app.picture"},
+    "flask": {
+        *("app.answers", "app.api", "app.body", "app.content", "app.errors", "app.inference_protocol", "app.lane"),
+        *("app.main", "app.openapi", "app.pages", "app.protocol_v1", "app.routes", "app.served_model", "app.trace"),
+    },
     "prometheus_client": {"app.metrics", "app.scrape", "app.value", "app.worker_metrics"},
     "opentelemetry": {"app.trace"},
-    "gevent": {"app.worker"},
-    "gunicorn": {"app.worker"},
+    "gevent": {"app.connection", "app.room", "app.turns", "app.worker"},
+    "gunicorn": {"app.lane", "app.worker"},
     "ai_edge_litert": {"app.model"},
 }
 
@@ -64,12 +109,14 @@ def modules():
 def test_app_imports_only_what_it_may(module):
     imported = {name for name in imports_of(modules()[module]) if name.startswith("app.")}
     assert imported <= {f"app.{name}" for name in ALLOWED.get(module, set())}
-    assert not {name for name in imports_of(modules()[module]) if name.split(".")[0] == "training"}
+    assert not {name.split(".")[0] for name in imports_of(modules()[module])} & {"training", "deploy", "loadtests"}
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if name.startswith("training")])
 def test_training_imports_only_what_it_shares_with_serving(module):
-    assert {name for name in imports_of(modules()[module]) if name.startswith("app.")} <= SHARED_WITH_TRAINING
+    imported = set(imports_of(modules()[module]))
+    assert {name for name in imported if name.startswith("app.")} <= SHARED_WITH_TRAINING
+    assert not {name.split(".")[0] for name in imported} & {"deploy", "loadtests"}
 
 
 @pytest.mark.parametrize("package", HEAVY)

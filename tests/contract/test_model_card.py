@@ -8,7 +8,7 @@ import pytest
 
 from app import bundle
 from tests.serving import CHAMPION, ROOT
-from training import card
+from training import card, pages
 from training.config import TrainConfig
 
 PAGE = card.PAGE.read_text()
@@ -16,9 +16,7 @@ EVIDENCE = card.read()
 
 
 def test_card_shows_the_evidence():
-    _, _, rest = PAGE.partition(card.BEGIN)
-    shown, end, _ = rest.partition(card.END)
-    assert (shown, end) == (card.tables(EVIDENCE), card.END)
+    assert pages.shown(card.PAGE, card.BEGIN) == card.tables(EVIDENCE)
 
 
 def test_evidence_is_of_ten_seeds_of_the_best_network_and_several_of_the_others():

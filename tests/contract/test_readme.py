@@ -13,7 +13,8 @@ from dataclasses import fields
 import pytest
 
 from app.config import Settings
-from tests.serving import ROOT, START_TIMEOUT_S, free_port, serving_environment
+from tests.description import Description
+from tests.serving import ROOT, START_TIMEOUT_S, free_port, is_listening, serving_environment
 
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -40,9 +41,17 @@ def test_every_make_target_that_is_named_exists():
     assert {"run", "test", "train"} <= named <= targets
 
 
-def test_endpoints_table_is_that_of_the_code(served):
-    rows = set(re.findall(r"^\| `((?:GET|POST) /[a-z/]*)` \|", README, re.M))
-    assert rows == set(json.loads(served("curl -s http://127.0.0.1:5000/"))["endpoints"])
+def test_table_of_doors_is_that_of_the_description(served):
+    """Method, path and Content-Type of each: what is not in one is not in the other."""
+    description = Description(json.loads(served("curl -s http://127.0.0.1:5000/openapi.json")))
+    doors = {
+        (name.replace("{", "<").replace("}", ">"), content_type)
+        for name, operation in description.operations().items()
+        for content_type in operation.get("requestBody", {"content": {"": None}})["content"]
+    }
+    rows = re.findall(r"^\| `((?:GET|POST) /[^`]*)` \| (.*?)\|", README, re.M)
+    assert {(name, one) for name, types in rows for one in re.findall(r"`([^`]+)`", types) or [""]} == doors
+    assert {name for name, _ in doors} == set(json.loads(served("curl -s http://127.0.0.1:5000/"))["endpoints"])
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +81,8 @@ def served():
         reader = threading.Thread(target=read)
         reader.start()
         assert started.wait(START_TIMEOUT_S), said
+        while not is_listening(port):
+            assert running.poll() is None, said
 
         def run(text):
             text = text.replace("127.0.0.1:5000", f"127.0.0.1:{port}").replace(
@@ -118,7 +129,10 @@ def test_missing_python_is_one_message(tmp_path):
     "target",
     [
         *("image", "test-image", "kind", "kind-down", "e2e", "test-chart", "test-alerts", "observe", "observe-local"),
-        *("train-image", "train-cluster", "e2e-training"),
+        *("train-image", "train-cluster", "e2e-training", "load-image", "load-cluster"),
+        *("test-page", "page-picture", "image-archive", "scan", "lint-workflows", "test-delivery", "capacity-figures"),
+        *("packages", "actionlint", "pull-request", "issue", "registry-login", "publish-image", "tested-image"),
+        *("release-image", "release-chart", "verify-image", "sign", "release-notes"),
     ],
 )
 def test_missing_tool_is_one_message_that_says_how_to_get_it(tmp_path, target):
@@ -133,7 +147,9 @@ def test_missing_tool_is_one_message_that_says_how_to_get_it(tmp_path, target):
     )
     assert ended.returncode != 0
     assert re.fullmatch(
-        r"(docker|kind|kubectl|helm|prometheus|promtool) is missing\. Get it: https://\S+\n", ended.stdout
+        r"(docker|kind|kubectl|helm|prometheus|promtool|git|gh|cosign|go|actionlint|apt-get|chromium) is missing\."
+        r" Get it: https://\S+\n",
+        ended.stdout,
     ), ended.stdout + ended.stderr
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.serving import ROOT
 
-FILES = ("serve", "tracing", "dev", "train")
+FILES = ("serve", "tracing", "load", "dev", "train", "clients")
 
 
 def pins(name):
@@ -28,8 +28,14 @@ def test_no_address_is_recorded(name):
     assert "://" not in (ROOT / "requirements" / f"{name}.txt").read_text()
 
 
-def test_dev_holds_what_serves():
-    assert pins("serve").items() <= pins("tracing").items() <= pins("dev").items()
+def versions(name):
+    return {(package, version) for (package, _), version in pins(name).items()}
+
+
+def test_dev_holds_what_serves_and_what_loads_it():
+    """By version: what else needs a package may widen its marker to Pythons that are not this project's."""
+    assert pins("serve").items() <= pins("tracing").items()
+    assert versions("tracing") | versions("load") <= versions("dev")
 
 
 def test_training_measures_with_the_versions_that_serve():

@@ -121,13 +121,21 @@ def send_traffic(server, seed):
                 "flat": ("POST", "/predict", {"image": images[index].ravel().tolist()}),
                 "rows": ("POST", "/predict", {"image": images[index].tolist()}),
                 "batch": ("POST", "/predict", {"images": images[random.integers(100, size=5)].tolist()}),
+                "tensor": ("POST", "/v2/models/mnist/infer", tensor(images[index])),
                 "bad": ("POST", "/predict", {"image": [1]}),
                 "unknown": ("GET", "/unknown", None),
                 "model": ("GET", "/model", None),
             }
-            request_id = send(connection, *requests[random.choice(list(requests), p=[0.5, 0.1, 0.1, 0.1, 0.1, 0.1])])
+            request_id = send(
+                connection, *requests[random.choice(list(requests), p=[0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1])]
+            )
             if random.random() < 0.3:
                 send(connection, "POST", "/feedback", {"request_id": request_id, "label": int(labels[index])})
+
+
+def tensor(image):
+    """A request of the inference protocol for one image."""
+    return {"inputs": [{"name": "image", "shape": [28, 28], "datatype": "FP32", "data": image.tolist()}]}
 
 
 def send(connection, method, path, body):

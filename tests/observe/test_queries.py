@@ -6,6 +6,7 @@ import re
 import pytest
 import yaml
 
+from deploy.grafana import alerts
 from tests.observe.conftest import TRAFFIC_S
 from tests.serving import ROOT
 
@@ -74,5 +75,5 @@ def test_both_pods_and_all_their_workers_are_there(prometheus, services):
         for name, value in one.metrics().items()
         if name.startswith("mnist_http_requests_total") and "/health" not in name
     )
-    query = 'sum(mnist_http_requests_total{route!~"/health.*"})'
+    query = f"sum(mnist_http_requests_total{{{alerts.traffic()}}})"
     prometheus.until(lambda running: running.values(query) == [answered])
