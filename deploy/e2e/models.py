@@ -21,6 +21,7 @@ from tools import (
     require,
     require_restored,
     say,
+    settle,
     sh,
     upgrade,
     write_claim,
@@ -63,6 +64,7 @@ def models() -> None:
 
 
 def served_model() -> str:
+    settle()
     with forwarded(f"deployment/{SERVICE}", 5000) as ask:
         return str(json.loads(ask("GET", "/model")[1])["name"])
 

@@ -105,10 +105,17 @@ def is_ready(pod: dict[str, Any]) -> bool:
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def is_settled() -> bool:
-    """Whether every pod of the release is ready, and none is on its way out."""
-    found = all_pods()
-    return bool(found) and all("deletionTimestamp" not in pod["metadata"] and is_ready(pod) for pod in found)
+def settle() -> None:
+    """Wait until every pod of the release is ready, and none is on its way out.
+
+    kubectl fails, or takes the wrong pod, where one goes while it looks for it.
+    """
+
+    def is_settled() -> bool:
+        found = all_pods()
+        return bool(found) and all(is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in found)
+
+    wait_until(is_settled, "every pod is ready, and none is on its way out")
 
 
 def phase_at_end(name: str, namespace: str, timeout_s: float = 60) -> str:

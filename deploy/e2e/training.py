@@ -84,13 +84,15 @@ def seeds() -> None:
 def amid_training() -> str:
     """Wait until a pod of the Job has trained some epochs; give its name."""
     selector = "app.kubernetes.io/name=mnist-api-training"
+    busy: list[str] = []
 
-    def busy() -> list[str]:
+    def is_busy() -> bool:
         names = run(f"kubectl get pods --selector {selector} --output jsonpath={{.items[*].metadata.name}}").stdout
-        return [name for name in names.split() if "Epoch 5/" in run(f"kubectl logs {name}").stdout]
+        busy[:] = [name for name in names.split() if "Epoch 5/" in run(f"kubectl logs {name}").stdout]
+        return bool(busy)
 
-    wait_until(lambda: bool(busy()), "a pod trains", 300)
-    return busy()[0]
+    wait_until(is_busy, "a pod trains", 300)
+    return busy[0]
 
 
 def runs() -> list[dict[str, Any]]:

@@ -22,13 +22,13 @@ from tools import (
     forwarded,
     forwarding,
     free_port,
-    is_settled,
     kubectl,
     pod,
     pods,
     require,
     run,
     say,
+    settle,
     sh,
     upgrade,
     wait_until,
@@ -50,7 +50,7 @@ def prometheus() -> None:
         json.loads(kubectl(f"get {kind}.{GROUP} {SERVICE} --output json"))["spec"]
         for kind in ("servicemonitors", "prometheusrules")
     )
-    wait_until(is_settled, "every pod is ready and none is on its way out")
+    settle()
     start_prometheus(configuration(monitor), rules)
     with asked() as ask:
         wait_until(lambda: ask("count(up == 1)") == len(pods()), "every pod is scraped", 90)
@@ -184,8 +184,7 @@ def runbook() -> None:
     forward = f"kubectl --namespace monitoring port-forward pod/prometheus {port}:9090"
     with forwarding(forward):
         for block in dict.fromkeys(blocks):
-            # A block may replace pods. `kubectl logs` and `exec` fail where a pod goes while they look for it.
-            wait_until(is_settled, "every pod is ready and none is on its way out")
+            settle()  # after what the block before replaced
             ended = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", setup + block],
                 cwd=ROOT,
@@ -196,6 +195,6 @@ def runbook() -> None:
                 timeout=COMMAND_TIMEOUT_S,
             )
             require(ended.returncode == 0, f"{block}\n{ended.stdout[-1500:]}{ended.stderr[-1500:]}")
-    wait_until(is_settled, "every pod is ready after the runbook")
+    settle()
     run("kubectl delete namespace monitoring --wait=false")
     say(f"all {len(dict.fromkeys(blocks))} blocks of commands in the runbook work as they stand")
