@@ -3,6 +3,7 @@
 Imports app.framing only.
 """
 
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -68,7 +69,8 @@ class Connection:
         """End the wait for a request that should have come by now: the client can receive still, but not send."""
         if now > self._deadline:
             self._deadline = 0
-            self.client.shutdown(socket.SHUT_RD)
+            with suppress(OSError):  # the client has reset the connection just now, which whoever waits for it sees
+                self.client.shutdown(socket.SHUT_RD)
 
     def send(self, answer: bytes) -> None:
         """Send an answer: of a short one, the socket takes all at once."""

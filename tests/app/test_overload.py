@@ -8,12 +8,15 @@ import json
 import os
 import signal
 import socket
+import struct
 from contextlib import ExitStack, closing, contextmanager
 
+import gevent.socket
 import pytest
 from gevent import spawn
 
 from app.admission import Admission
+from app.connection import Connection
 from app.turns import Turns
 
 REFUSED = 'mnist_rejected_total{reason="overloaded"}'
@@ -173,6 +176,22 @@ def test_a_request_that_does_not_come_is_408(start_server, sent):
         got, content = answer(slow)
         assert (got.status, got.will_close, content["error"]["code"]) == (408, True, "request_timeout")
         assert slow.recv(1) == b""
+
+
+def test_a_late_client_that_resets_its_connection_takes_no_worker_with_it():
+    """Its reset comes before anybody has seen it: as when the worker did other things when the time was over."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        client = socket.create_connection(listening.getsockname())
+        accepted, address = listening.accept()
+        served = gevent.socket.socket(fileno=accepted.detach())
+        connection = Connection(served, listening.getsockname(), address, limit_s=1)
+        connection.expect_until(1.0)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        connection.end_if_late(2.0)
+        with pytest.raises(ConnectionResetError):
+            connection.receive()
+        connection.close()
 
 
 def test_an_idle_connection_is_closed_without_a_word(start_server):
