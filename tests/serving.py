@@ -18,13 +18,25 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 CHAMPION = ROOT / "deploy" / "model"
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 60
+_held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that stays this process' own: a server gets it that sets SO_REUSEADDR, as all here do.
+
+    Its socket stays bound and never listens. If it were closed, the kernel could give the port to another test that
+    wants one, or to a connection, before the server binds it.
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    port = held.getsockname()[1]
+    if sys.platform == "linux":
+        _held.append(held)
+    else:  # there, the server could not bind it
+        held.close()
+    return port
 
 
 def is_listening(port: int) -> bool:
@@ -78,7 +90,8 @@ class Server:
         assert self.process.poll() is None, self.log
         self.until(lambda: is_listening(self.port))
         assert self.request("GET", "/health/ready")[0] == 200
-        self.until(lambda: self.metrics()["mnist_workers"] == settings.get("workers", 2))
+        workers = settings.get("workers", 2)
+        self.until(lambda: len(self.worker_pids()) == workers == self.metrics()["mnist_workers"])
 
     def _read_log(self) -> None:
         for line in self.process.stderr:

@@ -69,7 +69,10 @@ def start_server():
 
 @pytest.fixture(scope="session")
 def server():
-    """One server of two workers for all tests that only send requests."""
-    running = Server(workers=2)
+    """One server of two workers for all tests that only send requests.
+
+    It refuses none for overload: on a slow machine, a few clients at once are one.
+    """
+    running = Server(workers=2, queue_ms=60_000)
     yield running
     assert running.stop() == 0
