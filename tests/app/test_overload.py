@@ -50,7 +50,7 @@ def answer(connection):
 
 def test_what_is_not_taken_is_refused_and_the_rest_is_right(start_server, golden):
     """A hundred at once, where one may wait: each has its answer, and each connection goes on."""
-    server = start_server(workers=1, queue_requests=1)
+    server = start_server(workers=1, queue_requests=1, keepalive_s=60)
     with ExitStack() as stack:
         connections = [connect(stack, server) for _ in range(100)]
         for connection in connections:

@@ -24,7 +24,10 @@ def answered(server, method="POST", path="/predict", body=None, headers=None):
 
 def line_of(server, answer):
     """The one line of a request, which may come a moment after its answer."""
-    request_id = answer.headers["X-Request-Id"]
+    return line_with(server, answer.headers["X-Request-Id"])
+
+
+def line_with(server, request_id):
     server.until(lambda: any(one.get("request_id") == request_id for one in server.requests_logged()))
     (line,) = (one for one in server.requests_logged() if one["request_id"] == request_id)
     return line
@@ -68,8 +71,11 @@ def test_nothing_that_may_be_secret_is_logged(server, golden):
     assert line_of(server, answer)["route"] == "unmatched"
     answer, _ = answered(server, body='{"image": "hunter2"}', headers=secrets)
     assert line_of(server, answer)["error"] == "invalid_image"
-    server.raw(b"GET / HTTP/1.1\r\nhunter2\r\n\r\n")
-    server.raw(b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n")
+    for sent, error in (
+        (b"GET / HTTP/1.1\r\nhunter2\r\n\r\n", "malformed"),
+        (b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nhunter2\r\n", "broken_body"),
+    ):
+        assert line_with(server, server.raw(sent)[1]["X-Request-Id"])["error"] == error
     log = "".join(server.log)
     assert "hunter2" not in log
     assert str(golden[2].image[400:410])[1:-1] not in log

@@ -123,14 +123,17 @@ def test_a_large_body_that_does_not_come_is_408(start_server, rest):
 
 
 def test_what_a_worker_holds_of_large_bodies_is_limited(start_server, golden):
-    """Nine send all of the largest body but its end. One too many: it is told to come again when its time is over."""
+    """Thirty send all of the largest body but its end, and eight have room: others are told to come again in the end.
+
+    Not all others: once a second the worker ends those whose time is over, and so makes room for as many.
+    """
     server = start_server(workers=1, large_body_wait_s=5, max_body_bytes=100_000)
     with ExitStack() as open_connections:
         connections = [
             open_connections.enter_context(
                 closing(socket.create_connection(("127.0.0.1", server.port), START_TIMEOUT_S))
             )
-            for _ in range(10)
+            for _ in range(30)
         ]
         for connection in connections:
             connection.sendall(HEAD + b"Content-Length: 100000\r\n\r\n{" + b" " * 99_000)
