@@ -3,6 +3,7 @@
 import os
 import shutil
 from contextlib import contextmanager
+from time import monotonic
 from urllib.parse import urljoin, urlsplit
 
 from playwright.sync_api import expect, sync_playwright
@@ -25,6 +26,8 @@ WATCH_POLICY = "document.addEventListener('securitypolicyviolation', (event) => 
 RIGHT, WRONG = "That\u2019s right", "That\u2019s wrong"
 # A browser tells the console of each answer that is an error, whatever the page makes of it.
 REFUSED = "Failed to load resource"
+TIMEOUT_S = 30  # for what comes within a second, on a machine that does other things
+expect.set_options(timeout=TIMEOUT_S * 1000)
 
 
 @contextmanager
@@ -124,6 +127,13 @@ class Visit:
 
     def expect_notice(self, text):
         expect(self.find("#notice")).to_contain_text(text)
+
+    def until(self, holds):
+        """Look until something holds that the browser's events bring about: they are told while it is asked."""
+        deadline = monotonic() + TIMEOUT_S
+        while not holds():
+            assert monotonic() < deadline
+            self.page.evaluate("0")
 
     def shot(self, name):
         """Keep a screenshot."""
