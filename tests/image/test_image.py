@@ -74,11 +74,15 @@ try:
 except OSError as error:
     print(error)
 """
+# Each worker listens for itself: until the next one does, nobody would take a request.
 KILL = """
-import os, signal
-for pid in open("/proc/1/task/1/children").read().split():
+import os, signal, socket
+killed = open("/proc/1/task/1/children").read().split()
+for pid in killed:
     os.kill(int(pid), signal.SIGKILL)
     print(pid)
+while any(os.path.exists(f"/proc/{pid}") for pid in killed) or socket.socket().connect_ex(("127.0.0.1", 5000)):
+    pass
 """
 
 
