@@ -11,7 +11,7 @@ from app.main import from_environment
 SLOW_S = 0.2
 # One in so many predictions is wrong, fails, or is refused.
 ONE_IN = 20
-TAKEN_A_SECOND = 20
+TAKEN_A_SECOND = 40
 LEAK_BYTES = 256 * 1024
 kept: list[object] = []
 turns = iter(range(2**62))
