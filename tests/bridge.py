@@ -14,12 +14,13 @@ from tests.serving import ROOT, START_TIMEOUT_S, free_port
 class GitHub:
     """Answers each POST with the next of `answers`, or 204, and appends path, headers and body to `received`.
 
-    An answer that redirects leads to /elsewhere, where a GET is answered with 200 and is in `received` too.
+    An answer that redirects leads to /elsewhere, where a GET is answered with 200 and is in `received` too. `arrived`
+    can be acquired once for each POST.
     """
 
     def __init__(self):
         self.received, self.answers = [], []
-        self.arrived = threading.Event()
+        self.arrived = threading.Semaphore(0)
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -29,7 +30,7 @@ class GitHub:
                 self.send_response(outer.answers.pop(0) if outer.answers else 204)
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
-                outer.arrived.set()
+                outer.arrived.release()
 
             def do_GET(self):
                 outer.received.append((self.path, dict(self.headers), None))
