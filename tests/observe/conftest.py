@@ -41,17 +41,22 @@ class Prometheus:
             "web.listen-address": self.address.removeprefix("http://"),
             "log.level": "error",
         }
+        self._started = time.time()
         self.process = subprocess.Popen(["prometheus", *(f"--{name}={value}" for name, value in options.items())])
+
+    @property
+    def watched_s(self):
+        """Whole seconds since before it scraped for the first time: all of the traffic, however long ago it ended."""
+        return math.ceil(time.time() - self._started)
 
     def ask(self, path, **parameters):
         with urlopen(f"{self.address}/api/v1/{path}?{urlencode(parameters)}", timeout=30) as answer:
             return json.load(answer)["data"]
 
-    def values(self, query, range_s=0):
-        """Every number that a query gives, now or each second of the last `range_s`, but for NaN and infinities."""
-        now = time.time()
-        if range_s:
-            series = self.ask("query_range", query=query, start=now - range_s, end=now, step=1)["result"]
+    def values(self, query, *, each_second=False):
+        """Every number that a query gives, now or each second that was watched, but for NaN and infinities."""
+        if each_second:
+            series = self.ask("query_range", query=query, start=self._started, end=time.time(), step=1)["result"]
             found = [value for one in series for _, value in one["values"]]
         else:
             found = [one["value"][1] for one in self.ask("query", query=query)["result"]]

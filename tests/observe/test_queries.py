@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from deploy.grafana import alerts
-from tests.observe.conftest import TRAFFIC_S
 from tests.serving import ROOT
 
 FILES = ROOT / "helm" / "mnist-api" / "files"
@@ -15,7 +14,6 @@ RULES = yaml.safe_load((FILES / "alerts.yaml").read_text())
 # What Grafana puts in place of its variables.
 GRAFANA = {
     "$__rate_interval": "10s",
-    "$__range": f"{TRAFFIC_S}s",
     "$__interval": "1s",
     "$namespace": ".*",
     "$job": ".*",
@@ -32,9 +30,9 @@ def panel_queries():
 @pytest.mark.parametrize("target", list(panel_queries()))
 def test_panel_query_finds_something(prometheus, target):
     query = target["expr"]
-    for variable, value in GRAFANA.items():
+    for variable, value in {**GRAFANA, "$__range": f"{prometheus.watched_s}s"}.items():
         query = query.replace(variable, value)
-    assert prometheus.values(query, range_s=0 if target.get("instant") else TRAFFIC_S)
+    assert prometheus.values(query, each_second=not target.get("instant"))
 
 
 def rules(kind):
