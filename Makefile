@@ -207,7 +207,7 @@ test-chart: .venv/dev ## test the chart's rendering (HELM=helm3 for Helm 3)
 
 .PHONY: kind
 kind: cluster-tools image ## run the service in a cluster of three nodes on this machine
-	kind get clusters 2>/dev/null | grep -qx mnist || kind create cluster --name mnist --config deploy/kind.yaml $(if $(NODE_IMAGE),--image $(NODE_IMAGE))
+	kind get clusters 2>/dev/null | grep -x mnist >/dev/null || kind create cluster --name mnist --config deploy/kind.yaml $(if $(NODE_IMAGE),--image $(NODE_IMAGE))
 	docker tag '$(IMAGE)' mnist-api:kind
 	kind load docker-image --name mnist mnist-api:kind
 	$(HELM) upgrade --install mnist helm/mnist-api --kube-context kind-mnist --namespace mnist --create-namespace \
