@@ -33,7 +33,7 @@ def load(tmp_path):
         slo.write_text(f"[{shape}]\n{''.join(lines)}")
         arguments = [f"--host={host}", f"--shape={shape}", f"--slo={slo}", f"--out={out}", f"--processes={processes}"]
         command = [sys.executable, "-m", "loadtests.run", *arguments]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
         return ended.returncode, ended.stdout + ended.stderr, out
 
     return run

@@ -13,7 +13,7 @@ def test_leak_of_memory_and_of_files_fails_the_soak(tmp_path):
     out = tmp_path / "out"
     arguments = [f"--duration={DURATION_S}", f"--out={out}", "--application=tests.load.faulty:leaking()"]
     command = [sys.executable, "-m", "loadtests.soak", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     printed = ended.stdout + ended.stderr
     assert ended.returncode != 0
     assert "FAILED: memory growth +" in printed, printed

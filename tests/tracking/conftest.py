@@ -45,7 +45,7 @@ def mlflow_server(tmp_path):
             yield f"http://127.0.0.1:{port}", folder
         finally:
             running.terminate()
-            running.communicate(timeout=60)
+            running.communicate(timeout=RUN_TIMEOUT_S)
 
 
 class Repository:

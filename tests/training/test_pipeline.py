@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app import bundle, model
-from tests.training.conftest import train, training_environment
+from tests.training.conftest import RUN_TIMEOUT_S, train, training_environment
 from training import data
 from training.__main__ import main
 from training.config import TrainConfig
@@ -181,7 +181,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path):
     ) as running:
         assert any(line.startswith("Epoch 2/") for line in running.stdout)
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=60)
+        _, errors = running.communicate(timeout=RUN_TIMEOUT_S)
     assert running.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
