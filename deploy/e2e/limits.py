@@ -36,7 +36,8 @@ def network_policy() -> None:
     """Keep out who is not allowed, from the API and from the metrics."""
     allowed = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "load"}}}]
     upgrade(f"--set-json 'networkPolicy.from={json.dumps(allowed)}'")
-    require(connects("load", 80), "a pod that is allowed connects")
+    # Whatever enforces the policy learns of a new pod's address a moment later than the pod itself.
+    wait_until(lambda: connects("load", 80), "a pod that is allowed connects")
     if connects("stranger", 80):
         # Is it the chart's policy, or does this cluster enforce none? A plain one that denies all tells.
         kubectl(f"delete networkpolicy {SERVICE}")

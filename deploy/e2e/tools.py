@@ -220,12 +220,19 @@ def stop_load() -> None:
 
 
 def load_totals() -> tuple[int, int, str]:
-    """Requests answered and failed since the load began, and its last errors; zeros before there are totals."""
-    text = run("kubectl --namespace load exec load -- cat /tmp/totals.json").stdout
-    try:
-        totals = json.loads(text)
-    except ValueError:
-        return 0, 0, text
+    """Requests answered and failed since the load began, and its last errors.
+
+    Waits for the first totals, and for kubectl where it fails for a moment: to take none for zeros would hide failures.
+    """
+    said: list[dict[str, Any]] = []
+
+    def is_said() -> bool:
+        with contextlib.suppress(ValueError):
+            said.append(json.loads(run("kubectl --namespace load exec load -- cat /tmp/totals.json").stdout))
+        return bool(said)
+
+    wait_until(is_said, "the load says its totals", 30)
+    (totals,) = said
     kept, new = totals["kept"], totals["new"]
     return kept["ok"] + new["ok"], kept["failed"] + new["failed"], "\n".join(totals["errors"])
 

@@ -83,11 +83,11 @@ def seeds() -> None:
 
 def amid_training() -> str:
     """Wait until a pod of the Job has trained some epochs; give its name."""
-    selector = "app.kubernetes.io/name=mnist-api-training"
+    running = "--selector app.kubernetes.io/name=mnist-api-training --field-selector status.phase=Running"
     busy: list[str] = []
 
     def is_busy() -> bool:
-        names = run(f"kubectl get pods --selector {selector} --output jsonpath={{.items[*].metadata.name}}").stdout
+        names = run(f"kubectl get pods {running} --output jsonpath={{.items[*].metadata.name}}").stdout
         busy[:] = [name for name in names.split() if "Epoch 5/" in run(f"kubectl logs {name}").stdout]
         return bool(busy)
 
