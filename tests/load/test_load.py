@@ -16,8 +16,8 @@ OBJECTIVES = {
     "rate": 60,
     "duration_s": 5,
     "p50_ms": 100,
-    "p95_ms": 1000,
-    "p99_ms": 2000,
+    "p95_ms": 2000,
+    "p99_ms": 4000,
     "failures": 0.001,
     "throughput": 20,
 }
