@@ -80,9 +80,6 @@ def served():
 
         reader = threading.Thread(target=read)
         reader.start()
-        assert started.wait(START_TIMEOUT_S), said
-        while not is_listening(port):
-            assert running.poll() is None, said
 
         def run(text):
             text = text.replace("127.0.0.1:5000", f"127.0.0.1:{port}").replace(
@@ -91,10 +88,15 @@ def served():
             return subprocess.run(["bash", "-c", text], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
         run.said = said
-        yield run
-        os.killpg(running.pid, signal.SIGINT)
-        running.wait(START_TIMEOUT_S)
-        reader.join(START_TIMEOUT_S)
+        try:
+            assert started.wait(START_TIMEOUT_S), said
+            while not is_listening(port):
+                assert running.poll() is None, said
+            yield run
+        finally:
+            os.killpg(running.pid, signal.SIGINT)
+            running.wait(START_TIMEOUT_S)
+            reader.join(START_TIMEOUT_S)
 
 
 def test_curl_line_of_make_run_works_as_it_stands(served):
