@@ -50,6 +50,8 @@ class Worker(GeventWorker):
     def patch(self) -> None:
         """Make the listening sockets gevent's. The base class would patch the standard library as well."""
         self.sockets = [socket.socket(s.FAMILY, socket.SOCK_STREAM, fileno=s.sock.detach()) for s in self.sockets]
+        # Asked for now: a connection may be taken, and served after its listener was closed.
+        self.addresses = {listener: listener.getsockname() for listener in self.sockets}
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
@@ -89,7 +91,7 @@ class Worker(GeventWorker):
         The base class's loop parses a request before anyone can refuse it, which costs more than a refusal may.
         """
         parser = get_parser(self.cfg, client, address)
-        connection = Connection(client, listener.getsockname(), address, self.settings.keepalive_s)
+        connection = Connection(client, self.addresses[listener], address, self.settings.keepalive_s)
         self.connections.add(connection)
         try:
             while self._serve_next(connection, parser):
