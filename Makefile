@@ -389,7 +389,8 @@ lock-bench: .venv/dev ## compile the requirements of the benchmark's peers anew 
 LOCK = $(SERVE)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--python-version 3.11 --custom-compile-command 'make $@' $(ARGS)
 
-# Each file below says that an environment holds what a requirements file names.
+# Each file below says that an environment holds what a requirements file names. Compiled at once, as pip does by itself:
+# where Python may write no bytecode, each import of TensorFlow would compile it, and take three times as long.
 .venv/serve: requirements/serve.txt
 	$(call venv,.venv)
 	$(SERVE)/python -m pip install --quiet --require-hashes -r requirements/serve.txt
@@ -401,12 +402,12 @@ LOCK = $(SERVE)/uv pip compile --quiet --universal --generate-hashes --no-emit-i
 
 .venv-clients/clients: requirements/clients.txt .venv/dev
 	$(call venv,.venv-clients)
-	$(SERVE)/uv pip install --quiet --python $(CLIENTS)/python --require-hashes -r requirements/clients.txt
+	$(SERVE)/uv pip install --quiet --compile-bytecode --python $(CLIENTS)/python --require-hashes -r requirements/clients.txt
 	touch $@
 
 .venv-train/train: requirements/train.txt .venv/dev
 	$(call venv,.venv-train)
-	$(SERVE)/uv pip install --quiet --python $(TRAIN)/python --require-hashes -r requirements/train.txt
+	$(SERVE)/uv pip install --quiet --compile-bytecode --python $(TRAIN)/python --require-hashes -r requirements/train.txt
 	touch $@
 
 # Steps of the workflows; absent where only the requirements are, as in a test.
