@@ -67,8 +67,9 @@ def start(params: dict[str, Any], tags: dict[str, str]) -> Iterator[Run]:
     if a tracking server does not answer.
     """
     with connected():
-        mlflow.set_experiment(experiment())
-        run = mlflow.start_run(tags=tags)
+        chosen = mlflow.set_experiment(experiment())
+        # Named: where another run creates the experiment at this moment, MLflow gives it back and does not set it.
+        run = mlflow.start_run(experiment_id=chosen.experiment_id, tags=tags)
         status = "FAILED"
         try:
             mlflow.log_params(params)

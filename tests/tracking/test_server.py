@@ -3,13 +3,17 @@
 import shutil
 import subprocess
 import sys
+import threading
+import urllib.error
 import urllib.request
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import mlflow
 
 from app import bundle
 from tests.training.conftest import RUN_TIMEOUT_S, FinishedRun, train, training_environment
-from training import registry
+from training import registry, tracking
 
 
 def test_run_on_a_server_is_whole_and_the_same_as_a_local_one(mlflow_server, tmp_path, monkeypatch):
@@ -69,3 +73,52 @@ def test_retraining_on_a_server_registers_the_model_with_its_signature(mlflow_se
         assert models.fetch(adopted, tmp_path)
         assert models.holding(manifest.sha256) == adopted
     assert bundle.read(tmp_path / "model") == bundle.read(old)
+
+
+def test_run_is_in_its_experiment_though_another_creates_that_at_the_same_time(mlflow_server, monkeypatch):
+    uri, _ = mlflow_server
+    with creating_first(uri) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with tracking.start({"seed": 0}, {}) as run:
+            pass
+    client = mlflow.MlflowClient(uri)
+    (found,) = client.search_runs([client.get_experiment_by_name("mnist-api").experiment_id])
+    assert (found.info.run_id, found.info.status) == (run.id, "FINISHED")
+
+
+@contextmanager
+def creating_first(uri):
+    """The address of a way to MLflow on which whatever is to be created was created by another just before."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            for _ in range(2 if self.path.endswith("/experiments/create") else 1):
+                status, answer = ask(f"{uri}{self.path}", body)
+            self.tell(status, answer)
+
+        def do_GET(self):
+            self.tell(*ask(f"{uri}{self.path}"))
+
+        def tell(self, status, answer):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def ask(url, body=None):
+    """The status and content of an answer, whatever it is."""
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
