@@ -16,7 +16,7 @@ import pytest
 from tests.serving import START_TIMEOUT_S
 from tests.ways import NOT_HOT
 
-REQUESTS = 10_000
+REQUESTS = 4_000
 CLIENTS = 8
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
