@@ -55,8 +55,8 @@ run: .venv/serve ## serve the champion at http://127.0.0.1:5000 (Ctrl-C stops it
 	@exec $(SERVE)/gunicorn -c app/gunicorn.conf.py
 
 .PHONY: test
-test: .venv/dev .venv-train/train ## run every test, of service and training side by side (four minutes on two cores)
-	@echo 'Tests of service and training, side by side. Each prints when it has ended: after about two and four minutes.'
+test: .venv/dev .venv-train/train ## run every test, of service and training side by side (four to five minutes on two cores)
+	@echo 'Tests of service and training, side by side. Each prints when it has ended, after four to five minutes.'
 	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) test-serve test-train
 
 .PHONY: test-serve
