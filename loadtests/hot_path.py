@@ -149,16 +149,16 @@ def measure() -> dict[str, list[float]]:
     return found
 
 
-def row(name: str, figures: list[float], floor: list[float]) -> str:
+def row(name: str, figures: list[float], floor: list[float]) -> list[str]:
     """One line of a table: the median, and the ratio to the floor with its quartiles."""
     low, middle, high = statistics.quantiles([one / other for one, other in zip(figures, floor, strict=True)], n=4)
-    return f"| {name} | {statistics.median(figures):.0f} | {middle:.2f} | {low:.2f} to {high:.2f} |"
+    return [name, f"{statistics.median(figures):.0f}", f"{middle:.2f}", f"{low:.2f} to {high:.2f}"]
 
 
-def saved(name: str, figures: list[float], whole: list[float]) -> str:
+def saved(name: str, figures: list[float], whole: list[float]) -> list[str]:
     """One line: what the service costs less without a part, median and quartiles over the rounds."""
     low, middle, high = statistics.quantiles((one - other for one, other in zip(whole, figures, strict=True)), n=4)
-    return f"| {name} | {middle:.0f} | {low:.0f} to {high:.0f} |"
+    return [name, f"{middle:.0f}", f"{low:.0f} to {high:.0f}"]
 
 
 def tables(found: dict[str, list[float]]) -> str:
@@ -169,25 +169,29 @@ def tables(found: dict[str, list[float]]) -> str:
     tried = [name for name in found if name in TRIED or name.startswith("pysimdjson")]
     wholes = [FLOOR, "bare gunicorn, sync worker", WHOLE, "the same, by gunicorn's parser and Flask", *tried]
     batch = statistics.median(one / each for one, each in zip(whole, found["batch"], strict=True))
-    lines = [
-        "| | CPU a request, us | times bare gunicorn | quartiles |\n|---|---|---|---|",
-        *(row(name, found[name], floor) for name in wholes),
-        "\n| part of a request | CPU, us | quartiles |\n|---|---|---|",
-        saved(REST, [0.0] * ROUNDS, found[REST]),
-        *(saved(part, found[part], whole) for part in parts),
-        f"| what is left: read the head, ids, encode the answer | {rest:.0f} | |",
-    ]
-    lines.append(
-        f"\nAn image in a batch of {BATCH} costs {statistics.median(found['batch']):.0f} us: for the same CPU,"
-        f" {batch:.1f} times the images of single requests."
+    costs = pages.table(
+        ["", "CPU a request, us", "times bare gunicorn", "quartiles"],
+        [row(name, found[name], floor) for name in wholes],
     )
-    return "\n".join(lines) + "\n"
+    shares = pages.table(
+        ["part of a request", "CPU, us", "quartiles"],
+        [
+            saved(REST, [0.0] * ROUNDS, found[REST]),
+            *(saved(part, found[part], whole) for part in parts),
+            ["what is left: read the head, ids, encode the answer", f"{rest:.0f}", ""],
+        ],
+    )
+    return (
+        f"{costs}\n{shares}\n"
+        f"An image in a batch of {BATCH} costs {statistics.median(found['batch']):.0f} us: for the same CPU,"
+        f" {batch:.1f} times the images of single requests.\n"
+    )
 
 
 def main() -> int:
     """Measure, write the page's tables, and give 1 if the service costs more than it may."""
     found = measure()
-    text = f"{tables(found)}\n{listening.table()}\n"
+    text = f"{tables(found)}\n{listening.table()}"
     print(text)
     pages.write(PAGE, BEGIN, text)
     ratio = statistics.median(one / floor for one, floor in zip(found[WHOLE], found[FLOOR], strict=True))

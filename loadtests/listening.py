@@ -13,6 +13,7 @@ from loadtests import payloads
 from loadtests.observability import cpu_ns
 from loadtests.open_loop import Generator, requests
 from loadtests.service import TIMEOUT_S, Service
+from training import pages
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "a socket for each, backlog 2,048, as it is": {"workers": 2},
@@ -59,7 +60,7 @@ def burst_s(service: Service) -> float:
 
 
 def table() -> str:
-    """Measure, and give the lines of a table."""
+    """Measure, and give a table."""
     with ExitStack() as stack:
         services = {}
         for name, given in OPTIONS.items():
@@ -70,12 +71,14 @@ def table() -> str:
             for name, service in services.items():
                 found[name].append(Round(busier_share(service), burst_s(service)))
     head = (
-        f"| two workers' sockets | busier worker's share, of {CONNECTIONS} connections | the worst of {ROUNDS} |"
-        f" {BURST:,} connections at once, s |"
+        "two workers' sockets",
+        f"busier worker's share, of {CONNECTIONS} connections",
+        f"the worst of {ROUNDS}",
+        f"{BURST:,} connections at once, s",
     )
-    return "\n".join([head, "|---|---|---|---|", *(_row(name, rounds) for name, rounds in found.items())])
+    return pages.table(head, [_row(name, rounds) for name, rounds in found.items()])
 
 
-def _row(name: str, rounds: list[Round]) -> str:
+def _row(name: str, rounds: list[Round]) -> list[str]:
     share, burst = (statistics.median(column) for column in zip(*rounds, strict=True))
-    return f"| {name} | {share:.0%} | {max(one.share for one in rounds):.0%} | {burst:.2f} |"
+    return [name, f"{share:.0%}", f"{max(one.share for one in rounds):.0%}", f"{burst:.2f}"]

@@ -13,27 +13,34 @@ from training import pages
 PAGE = ROOT / "docs" / "BENCHMARK.md"
 BEGIN = "<!-- written by make bench -->\n"
 HEAD = (
-    "|  | version | CPU a request, us | times this service's | answers a second | p50, ms | p99, ms | memory, MB"
-    " | start, s | installed, MB |"
+    "",
+    "version",
+    "CPU a request, us",
+    "times this service's",
+    "answers a second",
+    "p50, ms",
+    "p99, ms",
+    "memory, MB",
+    "start, s",
+    "installed, MB",
 )
 
 
 def table(measured: dict[str, Any]) -> str:
     """A row for each that answered rightly, the cheapest first."""
-    rows = [_row(measured, one) for one in results.compared(measured)]
-    return "\n".join([HEAD, "|---" * HEAD[1:-1].count("|") + "|---|", *rows])
+    return pages.table(HEAD, [_row(measured, one) for one in results.compared(measured)])
 
 
 def text(measured: dict[str, Any]) -> str:
     """The table, who is not in it and why, and the verdict."""
     where = f"{measured['rounds']} rounds on {measured['machine']}, Python {measured['python']}."
     left = [f"- {title} is {reason}" for title, reason in results.excluded(measured)]
-    return "\n".join([where, "", table(measured), "", *left, "", "```", str(goals.judge(measured)), "```", ""])
+    return "\n".join([where, "", table(measured), *left, "", "```", str(goals.judge(measured)), "```", ""])
 
 
-def _row(measured: dict[str, Any], one: dict[str, Any]) -> str:
+def _row(measured: dict[str, Any], one: dict[str, Any]) -> list[str]:
     is_service = one["name"] == SERVICE
-    cells = (
+    return [
         f"**{one['title']}**" if is_service else one["title"],
         one["version"],
         f"{statistics.median(one['cpu_us']):,.0f}",
@@ -43,8 +50,7 @@ def _row(measured: dict[str, Any], one: dict[str, Any]) -> str:
         f"{one['memory_mb'][0]:.0f}",
         f"{statistics.median(one['start_s']):.1f}",
         f"{one['installed_mb']:,.0f}",
-    )
-    return f"| {' | '.join(cells)} |"
+    ]
 
 
 def main() -> int:
