@@ -10,13 +10,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).parent.parent.parent
 HELM, HELM3 = os.environ.get("HELM", "helm"), os.environ.get("HELM3", "helm3")
 CLUSTER = "mnist-e2e"
 NAMESPACE, RELEASE, SERVICE = "e2e", "mnist", "mnist-mnist-api"
 BASE = f"{RELEASE} helm/mnist-api --values deploy/values/kind.yaml --set image.tag=e2e"
+
+Found = TypeVar("Found")
 
 
 def free_port() -> int:
@@ -81,12 +83,13 @@ def upgrade(values: str = "", helm: str = HELM, namespace: str = NAMESPACE) -> N
     sh(f"{helm} upgrade {BASE} {values} --namespace {namespace} --wait --timeout 120s")
 
 
-def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
-    """Look each second until something holds. Raises Failed after the timeout."""
+def wait_until(find: Callable[[], Found], what: str, timeout_s: float = 120) -> Found:
+    """Look each second until something holds, or is found, and give it. Raises Failed after the timeout."""
     until = time.monotonic() + timeout_s
-    while not holds():
+    while not (found := find()):
         require(time.monotonic() < until, f"after {timeout_s:.0f} s still not: {what}")
         time.sleep(1)
+    return found
 
 
 def pods(namespace: str = NAMESPACE) -> list[dict[str, Any]]:
@@ -122,10 +125,10 @@ def phase_at_end(name: str, namespace: str, timeout_s: float = 60) -> str:
     """Wait for the end of a pod; give its phase, Succeeded or Failed."""
 
     def phase() -> str:
-        return kubectl(f"get pod {name} --output jsonpath={{.status.phase}}", namespace)
+        now = kubectl(f"get pod {name} --output jsonpath={{.status.phase}}", namespace)
+        return now if now in {"Succeeded", "Failed"} else ""
 
-    wait_until(lambda: phase() in {"Succeeded", "Failed"}, f"the end of pod {name}", timeout_s)
-    return phase()
+    return wait_until(phase, f"the end of pod {name}", timeout_s)
 
 
 @contextlib.contextmanager
@@ -224,15 +227,13 @@ def load_totals() -> tuple[int, int, str]:
 
     Waits for the first totals, and for kubectl where it fails for a moment: to take none for zeros would hide failures.
     """
-    said: list[dict[str, Any]] = []
 
-    def is_said() -> bool:
+    def said() -> Any:
         with contextlib.suppress(ValueError):
-            said.append(json.loads(run("kubectl --namespace load exec load -- cat /tmp/totals.json").stdout))
-        return bool(said)
+            return json.loads(run("kubectl --namespace load exec load -- cat /tmp/totals.json").stdout)
+        return None
 
-    wait_until(is_said, "the load says its totals", 30)
-    (totals,) = said
+    totals = wait_until(said, "the load says its totals", 30)
     kept, new = totals["kept"], totals["new"]
     return kept["ok"] + new["ok"], kept["failed"] + new["failed"], "\n".join(totals["errors"])
 

@@ -84,15 +84,12 @@ def seeds() -> None:
 def amid_training() -> str:
     """Wait until a pod of the Job has trained some epochs; give its name."""
     running = "--selector app.kubernetes.io/name=mnist-api-training --field-selector status.phase=Running"
-    busy: list[str] = []
 
-    def is_busy() -> bool:
+    def busy() -> list[str]:
         names = run(f"kubectl get pods {running} --output jsonpath={{.items[*].metadata.name}}").stdout
-        busy[:] = [name for name in names.split() if "Epoch 5/" in run(f"kubectl logs {name}").stdout]
-        return bool(busy)
+        return [name for name in names.split() if "Epoch 5/" in run(f"kubectl logs {name}").stdout]
 
-    wait_until(is_busy, "a pod trains", 300)
-    return busy[0]
+    return wait_until(busy, "a pod trains", 300)[0]
 
 
 def runs() -> list[dict[str, Any]]:
